@@ -1,0 +1,1 @@
+"""Words the whole server speaks: operations, calls, events, permissions, errors, names. Imports nothing of ours."""

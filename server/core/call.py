@@ -1,0 +1,93 @@
+"""A call: who is calling, in which transaction, at what time, and what it emits."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from server.core.errors import NotAllowed
+from server.core.event import TEAM, Event
+
+Row = Mapping[str, Any]
+Parameters = Mapping[str, object]
+
+
+class Transaction(Protocol):
+    """Rows inside one transaction. SQL takes named parameters only."""
+
+    def one(self, sql: str, parameters: Parameters = ...) -> Row | None:
+        """Return the first row, or None."""
+
+    def all(self, sql: str, parameters: Parameters = ...) -> Sequence[Row]:
+        """Return all rows."""
+
+    def run(self, sql: str, parameters: Parameters = ...) -> int:
+        """Execute a statement and return the number of rows it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a token says."""
+
+    name: str
+    kind: str
+    """human | agent | bot | system"""
+    role: str
+    token_id: int | None = None
+    run_id: str | None = None
+    """The run of an agent whose own token this is."""
+
+
+SYSTEM_CALLER = Caller(name="system", kind="system", role="system")
+ANONYMOUS = Caller(name="anonymous", kind="anonymous", role="anonymous")
+
+
+class NotYet(Exception):
+    """Nothing to answer yet: run the operation again when something that concerns the caller has happened.
+
+    Raised only while the caller's time lasts (`Call.may_wait`).
+    """
+
+    def __init__(self, *audiences: str) -> None:
+        super().__init__()
+        self.audiences = audiences
+
+
+Append = Callable[["Call", Event, str, str], int]
+
+
+@dataclass(slots=True)
+class Call:
+    """One run of one operation. It lives as long as its transaction."""
+
+    caller: Caller
+    transaction: Transaction
+    now: int
+    """UTC milliseconds, the same for the whole call."""
+    call_id: str
+    operation: str
+    door: str
+    """How the caller came in: rest | mcp | dashboard | server."""
+    random: Callable[[int], bytes]
+    """Source of secrets: returns that many bytes."""
+    append: Append | None = None
+    """None in a query: a query cannot emit."""
+    may_wait: bool = False
+    emitted: list[int] = field(default_factory=list)
+
+    def emit(self, event: Event, *, subject: str, audience: str = TEAM) -> int:
+        """Append an event in this transaction and return its seq."""
+        if self.append is None:
+            raise RuntimeError(f"{self.operation} is a query and cannot emit {event.kind}")
+        seq = self.append(self, event, subject, audience)
+        self.emitted.append(seq)
+        return seq
+
+    def acting_as(self, caller: Caller) -> "Call":
+        """Return this call in another's name, in the same transaction (the server acting for a member)."""
+        return dataclasses.replace(self, caller=caller, may_wait=False)
+
+    def require(self, condition: bool, message: str, *, hint: str = "") -> None:
+        """Raise NotAllowed unless the condition holds."""
+        if not condition:
+            raise NotAllowed(message, hint=hint)

@@ -1,0 +1,185 @@
+"""Runs one operation for one caller: validate, permit, execute, append its events. Knows the registry, no feature."""
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from server.core.call import SYSTEM_CALLER, Call, Caller, NotYet, Transaction
+from server.core.errors import BadArgument, Conflict, KeyReused, NotAllowed, NotSignedIn
+from server.core.operation import Operation, Registry
+from server.core.permission import Permission
+from server.events import log
+from server.events.feed import Feed
+from server.storage.database import Database
+
+LONGEST_WAIT_S = 300.0
+
+
+def wall_clock() -> int:
+    """Return now as UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation returned."""
+
+    value: Any
+    replayed: bool = False
+    """The effect was had before, under the same idempotency key; this is that answer again."""
+
+
+class Dispatch:
+    """The one way in: REST, MCP, CLI, dashboard and the server's own parts all call operations here."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        database: Database,
+        feed: Feed,
+        *,
+        clock: Callable[[], int] = wall_clock,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.registry = registry
+        self._database = database
+        self._feed = feed
+        self._clock = clock
+        self._random = random
+
+    async def run(
+        self,
+        operation: Operation,
+        caller: Caller,
+        arguments: Mapping[str, object] | BaseModel,
+        *,
+        door: str,
+        idempotency_key: str | None = None,
+    ) -> Answer:
+        """Run one operation.
+
+        Raises BadArgument, NotSignedIn, NotAllowed, KeyReused, and what the operation raises.
+        """
+        permit(operation.allow, caller)
+        checked = arguments if isinstance(arguments, BaseModel) else validate(operation, arguments)
+        if not operation.waits:
+            return await self._once(operation, caller, checked, door, idempotency_key, may_wait=False)
+        deadline = time.monotonic() + min(float(getattr(checked, "wait_s", 0) or 0), LONGEST_WAIT_S)
+        while True:
+            head = self._feed.head
+            left = deadline - time.monotonic()
+            try:
+                return await self._once(operation, caller, checked, door, idempotency_key, may_wait=left > 0)
+            except NotYet as not_yet:
+                await self._feed.wait_for_audience(head, not_yet.audiences, left)
+
+    async def as_system(self, name: str, **arguments: object) -> Any:
+        """Run an operation in the server's own name and return its value."""
+        return (await self.run(self.registry[name], SYSTEM_CALLER, arguments, door="server")).value
+
+    async def _once(
+        self, operation: Operation, caller: Caller, arguments: BaseModel, door: str, key: str | None, *, may_wait: bool
+    ) -> Answer:
+        fields = {name: getattr(arguments, name) for name in type(arguments).model_fields}
+        call_id, now = uuid.uuid4().hex, self._clock()
+
+        def execute(transaction: Transaction) -> Any:
+            append = log.append if operation.changes else None
+            call = Call(caller, transaction, now, call_id, operation.name, door, self._random, append, may_wait)
+            return operation.function(call, **fields)
+
+        if not operation.changes:
+            return Answer(await self._database.read(execute))
+        if key is None:
+            return Answer(await self._database.write(execute))
+        fingerprint = _fingerprint(operation, arguments)
+
+        def execute_once(transaction: Transaction) -> Answer:
+            earlier = _earlier_answer(transaction, operation, caller, key, fingerprint)
+            if earlier is not None:
+                return earlier
+            value = execute(transaction)
+            transaction.run(
+                "INSERT INTO idempotency (caller, key, operation, arguments_hash, response, at)"
+                " VALUES (:caller, :key, :operation, :hash, :response, :at)",
+                {
+                    "caller": caller.name,
+                    "key": key,
+                    "operation": operation.name,
+                    "hash": fingerprint,
+                    "response": None if operation.secret else orjson.dumps(value),
+                    "at": now,
+                },
+            )
+            return Answer(value)
+
+        return await self._database.write(execute_once)
+
+
+def permit(permission: Permission, caller: Caller) -> None:
+    """Raise unless the caller's role holds the permission."""
+    if permission.admits(caller.role):
+        return
+    if caller.kind == "anonymous":
+        raise NotSignedIn(
+            "This needs a token or a session.",
+            hint="Send `Authorization: Bearer bp_…`, or open the link `bullpen up` prints.",
+        )
+    raise NotAllowed(
+        f"{caller.name} ({caller.role}) may not do this: {permission.name}.",
+        hint=f"It takes one of: {', '.join(sorted(permission.roles - {'system', 'anonymous'}))}.",
+    )
+
+
+def validate(operation: Operation, arguments: Mapping[str, object]) -> BaseModel:
+    """Build the operation's argument model. Raises BadArgument that names the first wrong field and what is allowed."""
+    if operation.aliases:
+        arguments = {operation.aliases.get(name, name): value for name, value in arguments.items()}
+    try:
+        return operation.arguments.model_validate(arguments)
+    except ValidationError as failure:
+        raise _bad_argument(operation, failure) from None
+
+
+def _bad_argument(operation: Operation, failure: ValidationError) -> BadArgument:
+    first = failure.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    known = ", ".join(operation.arguments.model_fields) or "nothing"
+    if first["type"] == "extra_forbidden":
+        return BadArgument(f"Unknown field “{field}”.", hint=f"{operation.name} takes: {known}.", field=field)
+    if first["type"] == "missing":
+        return BadArgument(f"“{field}” is missing.", hint=f"{operation.name} takes: {known}.", field=field)
+    return BadArgument(f"“{field}”: {first['msg'].removeprefix('Value error, ')}.", field=field)
+
+
+def _fingerprint(operation: Operation, arguments: BaseModel) -> bytes:
+    canonical = orjson.dumps(arguments.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(operation.name.encode() + b"\0" + canonical).digest()
+
+
+def _earlier_answer(
+    transaction: Transaction, operation: Operation, caller: Caller, key: str, fingerprint: bytes
+) -> Answer | None:
+    row = transaction.one(
+        "SELECT arguments_hash, response FROM idempotency WHERE caller = :caller AND key = :key",
+        {"caller": caller.name, "key": key},
+    )
+    if row is None:
+        return None
+    if row["arguments_hash"] != fingerprint:
+        raise KeyReused(
+            "This idempotency key was used with other arguments.",
+            hint="Use a new key for a new request; repeat the same body.",
+        )
+    if row["response"] is None:
+        raise Conflict(
+            "This was done before, and its answer held a secret that is shown once.", hint="Rotate the token instead."
+        )
+    return Answer(operation.result_adapter.validate_json(row["response"]), replayed=True)

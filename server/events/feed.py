@@ -1,0 +1,207 @@
+"""The feed: what every reader follows, replay and live by one code path.
+
+A commit only hints that the log has grown; rows are read from the table after the feed's own head, so a lost hint loses
+nothing. A live reader gets the same bytes as its neighbours; one that cannot keep up, or whose rights may have changed,
+turns lagging and pages from the table until it reaches the head again. No queue per reader, no drop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server.core.call import Caller, Transaction
+from server.core.event import EVENT_KINDS, StoredEvent
+from server.events import log
+from server.events.log import Position
+from server.storage.database import Database
+
+logger = logging.getLogger(__name__)
+
+HIGH_WATER_BYTES = 256 * 1024
+"""Unsent bytes at which a live reader turns lagging."""
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a reader wants of what it may see. None: everything."""
+
+    kinds: frozenset[str] | None = None
+    channels: frozenset[str] | None = None
+
+    def admits(self, kind: str, audience: str, subject: str) -> bool:
+        if self.kinds is not None and kind not in self.kinds:
+            return False
+        if self.channels is None:
+            return True
+        return subject in self.channels or audience.removeprefix("channel:") in self.channels
+
+
+class LiveReader(Protocol):
+    """A reader at the head of the feed. Called on the event loop; must not block."""
+
+    caller: Caller
+    access: frozenset[str]
+    filter: Filter
+    client: str
+    """bridge | browser | … : what kind of program reads."""
+
+    def write(self, frames: bytes) -> None: ...
+    def unsent_bytes(self) -> int: ...
+    def fall_behind(self, seq: int) -> None:
+        """Turn lagging: everything up to this seq was written or is not for this reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows from the table that one reader may see and wants."""
+
+    events: Sequence[StoredEvent]
+    next: int
+    """Cursor for the page after this one."""
+    access: frozenset[str]
+    position: Position
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    audiences: frozenset[str]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+AccessOf = Callable[[Transaction, Caller], frozenset[str]]
+"""The audiences that a caller belongs to now. Raises NotSignedIn when its credentials no longer hold."""
+Encode = Callable[[StoredEvent, str], bytes]
+"""A row and the epoch → the frame that all readers share."""
+
+
+class Feed:
+    """Follows the log of one database for all readers of this process."""
+
+    def __init__(self, database: Database, access_of: AccessOf, encode: Encode) -> None:
+        self._database = database
+        self._access_of = access_of
+        self._encode = encode
+        self._grown = asyncio.Event()
+        self._live: dict[LiveReader, None] = {}
+        self._waiters: dict[_Waiter, None] = {}
+        self._latest: dict[str, int] = {}
+        self.head = 0
+        """Every live reader has been offered the rows up to here."""
+        self.epoch = ""
+        self.presence_changed: Callable[[LiveReader, bool], None] = lambda reader, present: None
+
+    async def open(self) -> None:
+        """Take up position at the end of the log."""
+        found = await self._database.read(log.position)
+        self.head, self.epoch = found.seq, found.epoch
+
+    def hint(self) -> None:
+        """Say that the log may have grown."""
+        self._grown.set()
+
+    async def run(self) -> None:
+        """Offer new rows to live readers and waiters for ever."""
+        while True:
+            await self._grown.wait()
+            self._grown.clear()
+            while rows := await self._database.read(lambda transaction: log.after(transaction, self.head, PAGE)):
+                self._publish(rows)
+
+    # Readers ------------------------------------------------------------------------------------------------------
+
+    async def page(self, caller: Caller, after: int, wanted: Filter, limit: int = PAGE) -> Page:
+        """Read what comes after a cursor for one caller. Raises NotSignedIn when its credentials no longer hold."""
+
+        def unit(transaction: Transaction) -> Page:
+            access = self._access_of(transaction, caller)
+            position = log.position(transaction)
+            rows = log.after(transaction, after, limit)
+            visible = [row for row in rows if _is_visible(row, access, wanted)]
+            return Page(visible, rows[-1].seq if rows else max(after, position.seq), access, position)
+
+        return await self._database.read(unit)
+
+    async def access(self, caller: Caller) -> frozenset[str]:
+        """Return the audiences a caller belongs to now."""
+        return await self._database.read(lambda transaction: self._access_of(transaction, caller))
+
+    def attach(self, reader: LiveReader) -> None:
+        """Make a reader live. The caller must not await between finding that it is at the head and this."""
+        self._live[reader] = None
+
+    def detach(self, reader: LiveReader) -> None:
+        self._live.pop(reader, None)
+
+    def tell(self, audience: str, kind: str, body: bytes) -> int:
+        """Send an ephemeral event (no id, not in the log) to live readers and return how many it was written to."""
+        frame = b"event: " + kind.encode() + b"\ndata: " + body + b"\n\n"
+        told = 0
+        for reader in list(self._live):
+            if audience in reader.access and reader.filter.admits(kind, audience, ""):
+                reader.write(frame)
+                told += 1
+        return told
+
+    # Waiting ------------------------------------------------------------------------------------------------------
+
+    async def wait_beyond(self, seq: int, timeout_s: float) -> bool:
+        """Wait until the head is beyond a seq, and tell whether it is."""
+        if self.head > seq:
+            return True
+        return await self.wait_for_audience(seq, (), timeout_s)
+
+    async def wait_for_audience(self, seq: int, audiences: Iterable[str], timeout_s: float) -> bool:
+        """Wait until something after a seq concerns one of the audiences (none named: anything at all)."""
+        waiter = _Waiter(frozenset(audiences))
+        if any(self._latest.get(audience, 0) > seq for audience in waiter.audiences):
+            return True
+        self._waiters[waiter] = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await waiter.woken.wait()
+        except TimeoutError:
+            return False
+        finally:
+            del self._waiters[waiter]
+        return True
+
+    def _publish(self, rows: Sequence[StoredEvent]) -> None:
+        frames = [self._encode(row, self.epoch) for row in rows]
+        if any(EVENT_KINDS[row.kind].changes_access for row in rows if row.kind in EVENT_KINDS):
+            # Rights may differ from here on: everybody reads these rows from the table, with rights loaded anew.
+            for reader in list(self._live):
+                self._drop_behind(reader)
+        blobs: dict[tuple[frozenset[str], Filter], bytes] = {}
+        for reader in list(self._live):
+            if reader.unsent_bytes() > HIGH_WATER_BYTES:
+                self._drop_behind(reader)
+                continue
+            same = (reader.access, reader.filter)
+            blob = blobs.get(same)
+            if blob is None:
+                blob = b"".join(
+                    frame
+                    for row, frame in zip(rows, frames, strict=True)
+                    if _is_visible(row, reader.access, reader.filter)
+                )
+                blobs[same] = blob
+            if blob:
+                reader.write(blob)
+        self.head = rows[-1].seq
+        for row in rows:
+            self._latest[row.audience] = row.seq
+        changed = {row.audience for row in rows}
+        for waiter in self._waiters:
+            if not waiter.audiences or waiter.audiences & changed:
+                waiter.woken.set()
+
+    def _drop_behind(self, reader: LiveReader) -> None:
+        del self._live[reader]
+        reader.fall_behind(self.head)
+
+
+def _is_visible(row: StoredEvent, access: frozenset[str], wanted: Filter) -> bool:
+    return row.audience in access and wanted.admits(row.kind, row.audience, row.subject)

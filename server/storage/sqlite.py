@@ -1,0 +1,187 @@
+"""The embedded engine: one SQLite file, WAL, synchronous=FULL.
+
+One connection writes and checkpoints, readers are read-only: SQLite 3.7.0 to 3.51.2 have a rare race between a WAL
+reset and a second checkpointer.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from server.core.call import Parameters, Row
+from server.core.errors import Unavailable
+from server.storage import migrate
+from server.storage.database import Unit
+from server.storage.writer import Finish, Writer
+
+T = TypeVar("T")
+
+READERS = 3
+_BUSY_MS = 5000
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's connection with its own thread; a whole batch goes there in one hop.
+
+    Awaiting each statement costs 60 to 120 µs each (measured at 64 callers: 1 565/s against 9 900/s).
+    """
+
+    async def call(self, function: Callable[[], T]) -> T:
+        result: T = await self._execute(function)  # type: ignore[no-untyped-call]
+        return result
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        return self._conn
+
+
+class SqliteTransaction:
+    """Rows inside one transaction of one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def one(self, sql: str, parameters: Parameters = {}) -> Row | None:  # noqa: B006 (never changed)
+        row: Row | None = self._connection.execute(sql, parameters).fetchone()
+        return row
+
+    def all(self, sql: str, parameters: Parameters = {}) -> Sequence[Row]:  # noqa: B006 (never changed)
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def run(self, sql: str, parameters: Parameters = {}) -> int:  # noqa: B006 (never changed)
+        return self._connection.execute(sql, parameters).rowcount
+
+
+class _WritingConnection:
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self.call = connection.call
+        self._raw = connection.raw
+        self._transaction = SqliteTransaction(self._raw)
+
+    def begin(self) -> SqliteTransaction:
+        # IMMEDIATE: a deferred transaction that reads and then writes gets SQLITE_BUSY_SNAPSHOT at once.
+        self._raw.execute("BEGIN IMMEDIATE")
+        return self._transaction
+
+    def commit(self) -> None:
+        self._raw.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._raw.in_transaction:  # SQLITE_FULL has rolled back by itself
+            self._raw.execute("ROLLBACK")
+
+    def changes(self) -> int:
+        return self._raw.total_changes
+
+
+class SqliteDatabase:
+    """One team's database."""
+
+    def __init__(self, file: Path, *, finish: Sequence[Finish] = ()) -> None:
+        self.file = file
+        self._finish = finish
+        self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        self._opened: list[_Connection] = []
+        self._writer: Writer | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Create or migrate the file and begin to serve. Raises migrate.NewerDatabase, migrate.NotOurs."""
+        _create_private(self.file)
+        writing = await self._connect(_writer_of(self.file))
+        try:
+            await writing.call(lambda: migrate.apply(writing.raw))
+            for _ in range(READERS):
+                self._readers.put_nowait(await self._connect(_reader_of(self.file)))
+        except BaseException:
+            await self._disconnect()
+            raise
+        self._writer = Writer(_WritingConnection(writing), self._finish)
+        self._writing = asyncio.create_task(self._writer.run(), name="writer")
+
+    async def close(self) -> None:
+        """Commit what is queued, then close every connection."""
+        if self._writer is not None and self._writing is not None:
+            self._writer.stop()
+            await self._writing
+        await self._disconnect()
+
+    @property
+    def writer(self) -> Writer:
+        if self._writer is None:
+            raise Unavailable("The database is not open.")
+        return self._writer
+
+    async def write(self, unit: Unit[T]) -> T:
+        result: T = await self.writer.write(unit)
+        return result
+
+    async def read(self, unit: Unit[T]) -> T:
+        connection = await self._readers.get()
+        try:
+            return await asyncio.shield(connection.call(lambda: _in_snapshot(connection.raw, unit)))
+        finally:
+            self._readers.put_nowait(connection)
+
+    async def _connect(self, opening: Callable[[], sqlite3.Connection]) -> _Connection:
+        connection = _Connection(opening, 64)
+        connection._thread.daemon = True  # a server that dies for another reason must not hang on this thread
+        await connection
+        self._opened.append(connection)
+        return connection
+
+    async def _disconnect(self) -> None:
+        while self._opened:
+            await self._opened.pop().close()
+
+
+def _in_snapshot(connection: sqlite3.Connection, unit: Unit[T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return unit(SqliteTransaction(connection))
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _create_private(file: Path) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.touch(mode=0o600, exist_ok=True)
+    file.chmod(0o600)
+
+
+def _writer_of(file: Path) -> Callable[[], sqlite3.Connection]:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(file, isolation_level=None, cached_statements=512, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        for pragma in (
+            f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+            "wal_autocheckpoint=2000", "journal_size_limit=67108864", "temp_store=MEMORY",
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    return connect
+
+
+def _reader_of(file: Path) -> Callable[[], sqlite3.Connection]:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            cached_statements=512,
+            check_same_thread=False,
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    return connect
