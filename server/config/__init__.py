@@ -1,0 +1,23 @@
+"""agents.yaml, the environment and flags → one frozen `Config`. Knows no feature and starts nothing.
+
+`model` has the dataclasses, `secrets` the references to what is never written down. `document` reads YAML with places,
+`section` takes values out of it. `keys` names what the team file may say; `team_file` and `agents` read it; `load` puts
+file, environment and flags together.
+"""
+
+from server.config.document import ConfigError as ConfigError
+from server.config.document import Problem as Problem
+from server.config.load import Settings as Settings
+from server.config.load import load_config as load_config
+from server.config.load import locate as locate
+from server.config.model import DEFAULT_PORT as DEFAULT_PORT
+from server.config.model import AgentConfig as AgentConfig
+from server.config.model import ChannelConfig as ChannelConfig
+from server.config.model import Config as Config
+from server.config.model import HumanConfig as HumanConfig
+from server.config.model import Location as Location
+from server.config.model import Provider as Provider
+from server.config.model import RestartPolicy as RestartPolicy
+from server.config.secrets import SecretReference as SecretReference
+from server.config.secrets import SecretUnavailable as SecretUnavailable
+from server.config.secrets import resolve_secret as resolve_secret

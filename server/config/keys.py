@@ -1,0 +1,83 @@
+"""What the team file may say, and what of the format this version refuses because it could not honour it.
+
+Nothing that a person relies on is ever ignored: a budget, a permission, an isolation that is not built yet is an error.
+"""
+
+KINDS = ("claude", "custom", "demo", "external")
+KINDS_NOT_YET = ("codex", "gemini", "opencode")
+KINDS_WITH_MODEL = ("claude",)
+KINDS_WITH_PERMISSIONS = ("claude",)
+KINDS_WITH_COMMAND = ("claude", "custom")
+
+HUMAN_ROLES = ("chairman", "operator", "viewer")
+TOKEN_ROLES = ("lead", "member")
+AUTHS = ("oauth", "api_key", "none")
+AUTHS_NOT_YET = ("bedrock", "vertex")
+PERMISSION_MODES = ("ask", "plan", "accept_edits", "auto")
+
+TOP = ("version", "team", "server", "humans", "channels", "defaults", "roles", "providers", "agents")
+TOP_NOT_YET = {
+    "include": "Keep the team in one file.",
+    "notifications": "Nothing would be sent; take it out, or name it x-notifications.",
+}
+
+SERVER = ("host", "port", "data_dir", "register_secret", "behind_proxy", "public_url")
+SERVER_NOT_YET = {
+    "tls": "Put a proxy that ends TLS in front and set behind_proxy: true.",
+    "timezone": "Times are UTC, and shown in the reader's own zone.",
+    "retention": "Everything is kept.",
+    "backups": "Copy the data folder while the server is down.",
+}
+
+HUMAN = ("name", "role")
+CHANNEL = ("id", "topic", "default_for")
+CHANNEL_NOT_YET = {"posts": "Every member of a channel may write in it."}
+PROVIDER = ("auth", "base_url", "token", "config_dir")
+
+SETTINGS = (
+    "kind", "role", "rights", "prompt", "model", "command", "workdir", "env", "restart", "stop", "session",
+    "permissions", "channels", "autostart", "enabled", "description", "options",
+)  # fmt: skip
+"""Of an agent, a role and the defaults."""
+AGENT_ONLY = ("count",)
+ROLE_ONLY = ("extends",)
+SETTINGS_NOT_YET = {
+    "limits": "No limit on memory, processors or processes would be kept.",
+    "budget": "No budget would be kept; watch the cost at your provider.",
+    "guards": "Loops between agents are not stopped by themselves yet.",
+    "on_rate_limit": "An agent whose provider refuses it is shown as limited; nothing else is done.",
+    "tools": "Every agent gets the tools of its rights.",
+    "notify": "Nothing would be sent.",
+    "schedules": "Nothing would run.",
+    "depends_on": "Agents start side by side.",
+    "healthcheck": "Only the end of the process and the connection of the agent are watched.",
+    "idle_stop": "Agents run until they are stopped.",
+    "can": "What an agent may do follows from its rights: lead or member.",
+}
+
+MODEL = ("name", "provider")
+MODEL_NOT_YET = {
+    "fallback": "Only one model is used.",
+    "effort": "The model's own default is used.",
+}
+WORKDIR = ("mode", "path")
+WORKDIR_MODES = ("dir",)
+WORKDIR_MODES_NOT_YET = ("worktree", "clone", "temp")
+WORKDIR_NOT_YET = dict.fromkeys(
+    ("repo", "base", "branch", "copy", "setup", "on_stop"),
+    "Make the folder yourself and name it: workdir: { mode: dir, path: … }.",
+)
+ENV = ("allow", "set", "secret")
+ENV_OURS = ("HOME", "TMPDIR", "CLAUDE_CONFIG_DIR")
+RESTART = ("policy", "backoff", "max", "within", "min_uptime")
+RESTART_POLICIES = ("never", "on-failure", "always")
+STOP = ("grace", "signal", "tree")
+SESSION = ("resume",)
+PERMISSIONS = ("mode", "i_understand")
+PERMISSIONS_NOT_YET = {
+    "allow": "Answer the agent's prompts in its terminal.",
+    "deny": "Nothing would be refused by it; choose the mode: ask or plan.",
+    "remember": "The agent's own choice in its prompt decides.",
+    "timeout": "A prompt waits until it is answered in the terminal.",
+    "on_timeout": "A prompt waits until it is answered in the terminal.",
+}

@@ -1,0 +1,127 @@
+"""What a team is, as configured: frozen values that every floor may read. Nothing here reads a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from server.config.secrets import SecretReference
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 7777
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """When an agent that ended is started again, and when that is given up."""
+
+    policy: str = "on-failure"
+    """never | on-failure | always"""
+    first_delay_s: float = 1.0
+    max_delay_s: float = 60.0
+    max: int = 5
+    """More unplanned starts than this within `within_s` and the agent is left alone."""
+    within_s: float = 600.0
+    min_uptime_s: float = 120.0
+    """Ready for so long, and the delay starts again at the first."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where an agent's model is reached, and with which credentials."""
+
+    name: str
+    auth: str = "none"
+    """oauth | api_key | none"""
+    base_url: str | None = None
+    secret: SecretReference | None = None
+    config_dir: Path | None = None
+    """The CLI's own folder with a sign-in to share; for `oauth`."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """One agent of the team. A role's and the defaults' settings are already merged in."""
+
+    name: str
+    kind: str
+    """claude | custom | demo | external"""
+    role: str
+    """Role of its token: lead | member."""
+    job: str
+    """Role of the team file, as `developer`; empty if it has none."""
+    workdir: Path
+    prompt: Path | None = None
+    model: str | None = None
+    provider: Provider | None = None
+    command: tuple[str, ...] = ()
+    """Never a shell string. Needed by `custom`; for `claude` the program to run instead of the one on the PATH."""
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Set as written; never secrets."""
+    environment_allow: tuple[str, ...] = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
+    """Names that pass from the server's own environment; everything else is withheld."""
+    environment_secrets: Mapping[str, SecretReference] = field(default_factory=lambda: MappingProxyType({}))
+    """Resolved at each launch."""
+    channels: tuple[str, ...] = ("general",)
+    permission_mode: str = "ask"
+    """ask | plan | accept_edits | auto"""
+    autostart: bool = True
+    enabled: bool = True
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    stop_grace_s: float = 15.0
+    """From the polite request to the kill of the whole process tree."""
+    description: str = ""
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    """What only this kind understands."""
+
+
+@dataclass(frozen=True)
+class HumanConfig:
+    """A person of the team: chairman, operator or viewer."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True)
+class ChannelConfig:
+    """A channel that exists from the start."""
+
+    id: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a team is: enough to find its server, without reading who is in it."""
+
+    team: str
+    host: str
+    port: int
+    data: Path
+    source: Path | None
+    """The team file, if there is one."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that is decided before the server starts."""
+
+    team: str
+    host: str
+    port: int
+    """0 lets the system choose."""
+    data: Path
+    source: Path | None = None
+    agents: tuple[AgentConfig, ...] = ()
+    humans: tuple[HumanConfig, ...] = (HumanConfig("chairman", "chairman"),)
+    channels: tuple[ChannelConfig, ...] = (ChannelConfig("general"),)
+    register_secret: SecretReference | None = None
+    behind_proxy: bool = False
+    """A proxy that ends TLS stands in front; only then may the server listen beyond loopback."""
+    public_url: str | None = None
+    """What people type to reach the server, if that is not its own address."""
+
+    @property
+    def chairman(self) -> HumanConfig:
+        return next(human for human in self.humans if human.role == "chairman")

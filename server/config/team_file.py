@@ -1,0 +1,183 @@
+"""The team file read into a Team: server, people, channels, providers; roles and agents are in `agents`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from server.config import keys
+from server.config.agents import AgentReader
+from server.config.document import Problem, Value
+from server.config.model import AgentConfig, ChannelConfig, HumanConfig, Provider
+from server.config.paths import expanded, path_from
+from server.config.secrets import SecretReference, parse_secret
+from server.config.section import Section, nearest
+from server.core.names import is_member_name
+
+DEFAULT_TEAM = "default"
+GENERAL = ChannelConfig("general", "Everybody is here.")
+_TEAM = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
+_CHANNEL = re.compile(r"^(topic:)?[a-z0-9][a-z0-9_.-]{0,63}$")
+_NAME_RULE = "1 to 32 of a-z, 0-9, _ and -, starting with a letter"
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What the file says of the server itself; None where it says nothing."""
+
+    team: str | None = None
+    host: str | None = None
+    port: int | None = None
+    data: Path | None = None
+    register_secret: SecretReference | None = None
+    behind_proxy: bool = False
+    public_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Team:
+    """Who is in the team and where they talk."""
+
+    agents: tuple[AgentConfig, ...] = ()
+    humans: tuple[HumanConfig, ...] = (HumanConfig("chairman", "chairman"),)
+    channels: tuple[ChannelConfig, ...] = (GENERAL,)
+
+
+def team_name_problem(name: str) -> str | None:
+    """Say what is wrong with a team's name, or None."""
+    return None if _TEAM.match(name) else f"“{name}” is no team's name: 1 to 32 of a-z, 0-9 and -."
+
+
+def read_server(document: Value | None, folder: Path, problems: list[Problem]) -> ServerSettings:
+    """Read `team` and `server`, noting problems of these alone."""
+    if document is None:
+        return ServerSettings()
+    top = Section(document, "", problems)
+    team = top.text("team") or None
+    if team is not None and (wrong := team_name_problem(team)):
+        problems.append(Problem(top.place_of("team"), wrong))
+        team = None
+    server = top.section("server")
+    server.only(keys.SERVER, keys.SERVER_NOT_YET)
+    url = server.text("public_url") or None
+    if url is not None and not re.match(r"^https?://[^/\s]+$", url):
+        server.wrong("public_url", "an address without a path, as https://bullpen.example.org")
+    return ServerSettings(
+        team=team,
+        host=server.text("host") or None,
+        port=server.whole("port", 0, 0, 65535) if server.value("port") else None,
+        data=path_from(server, "data_dir", folder),
+        register_secret=read_secret(server, "register_secret", folder),
+        behind_proxy=server.flag("behind_proxy", False),
+        public_url=url,
+    )
+
+
+def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]) -> Team:
+    """Read everybody and everything else of the file, noting every problem."""
+    top = Section(document, "", problems)
+    top.only(keys.TOP, keys.TOP_NOT_YET)
+    if top.value("version") and document_version(top) != 1:
+        top.wrong("version", "1")
+    humans = _humans(top)
+    channels, default_for = _channels(top)
+    reader = AgentReader(
+        top, folder, data, providers=_providers(top, folder), channels=tuple(channel.id for channel in channels)
+    )
+    agents = tuple(_with_defaults(agent, default_for) for agent in reader.agents())
+    _check_channel_roles(top, default_for, reader.roles)
+    people = {human.name for human in humans}
+    for agent in agents:
+        if agent.name in people:
+            place = top.section("agents").place_of(agent.name)
+            top.problem(place, f"“{agent.name}” is a human of this team already; every member has a name of its own.")
+    return Team(agents=agents, humans=humans, channels=channels)
+
+
+def document_version(top: Section) -> object:
+    value = top.value("version")
+    return value.data if value else None
+
+
+def _humans(top: Section) -> tuple[HumanConfig, ...]:
+    humans: dict[str, HumanConfig] = {}
+    for index, item in enumerate(top.items("humans")):
+        section = Section(item, f"humans[{index}]", top.problems)
+        section.only(keys.HUMAN)
+        name = section.text("name")
+        if not is_member_name(name):
+            top.problem(section.place_of("name"), f"“{name}” is no member's name: {_NAME_RULE}.")
+        elif name in humans:
+            top.problem(section.place_of("name"), f"“{name}” stands here twice.")
+        humans[name] = HumanConfig(name, section.choice("role", keys.HUMAN_ROLES, "viewer"))
+    if not humans:
+        return Team().humans
+    if not any(human.role == "chairman" for human in humans.values()):
+        top.problem(top.place_of("humans"), "nobody is chairman; somebody must be able to let others in.",
+                    "Give one of them role: chairman.")  # fmt: skip
+    return tuple(humans.values())
+
+
+def _channels(top: Section) -> tuple[tuple[ChannelConfig, ...], dict[str, tuple[str, ...]]]:
+    """Return the channels, general among them, and the jobs whose holders are in each."""
+    channels = {GENERAL.id: GENERAL}
+    default_for: dict[str, tuple[str, ...]] = {}
+    for index, item in enumerate(top.items("channels")):
+        section = Section(item, f"channels[{index}]", top.problems)
+        section.only(keys.CHANNEL, keys.CHANNEL_NOT_YET)
+        identifier = section.text("id").removeprefix("#")
+        if not _CHANNEL.match(identifier):
+            rule = "a-z, 0-9, _ . and -, or topic:NAME"
+            top.problem(section.place_of("id"), f"“{identifier}” is no channel's id: {rule}.")
+            continue
+        if identifier in default_for:
+            top.problem(section.place_of("id"), f"the channel “{identifier}” stands here twice.")
+        description = section.text("topic", GENERAL.description if identifier == GENERAL.id else "")
+        channels[identifier] = ChannelConfig(identifier, description)
+        default_for[identifier] = section.texts("default_for")
+    return tuple(channels.values()), default_for
+
+
+def _check_channel_roles(top: Section, default_for: Mapping[str, tuple[str, ...]], roles: tuple[str, ...]) -> None:
+    for item in top.items("channels"):
+        section = Section(item, "channels", [])
+        for job in section.texts("default_for"):
+            if job not in roles:
+                top.problem(section.place_of("default_for"), f"there is no role “{job}”.", nearest(job, roles))
+
+
+def _with_defaults(agent: AgentConfig, default_for: Mapping[str, tuple[str, ...]]) -> AgentConfig:
+    more = tuple(
+        channel for channel, jobs in default_for.items() if agent.job in jobs and channel not in agent.channels
+    )
+    return replace(agent, channels=(*agent.channels, *more)) if more else agent
+
+
+def _providers(top: Section, folder: Path) -> dict[str, Provider]:
+    providers = {}
+    for name, value in top.section("providers"):
+        section = Section(value, f"providers.{name}", top.problems)
+        section.only(keys.PROVIDER)
+        auth = section.choice("auth", keys.AUTHS, "none", keys.AUTHS_NOT_YET)
+        secret = read_secret(section, "token", folder)
+        if auth == "api_key" and "token" not in section:
+            top.problem(
+                section.place, f"providers.{name} needs its key.", "Add token: env:NAME, file:PATH or cmd:COMMAND."
+            )
+        providers[name] = Provider(
+            name=name, auth=auth, secret=secret, base_url=expanded(section.text("base_url")) or None,
+            config_dir=path_from(section, "config_dir", folder),
+        )  # fmt: skip
+    return providers
+
+
+def read_secret(section: Section, key: str, folder: Path) -> SecretReference | None:
+    """Read a reference to a secret; a literal is a problem, and is not repeated in it."""
+    value = section.value(key)
+    if value is None:
+        return None
+    try:
+        return parse_secret(value.data if isinstance(value.data, str) else "", folder)
+    except ValueError as error:
+        section.problem(value.place, f"{section.inside(key)}: {error}.")
+        return None
