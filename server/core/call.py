@@ -34,6 +34,9 @@ class Caller:
     """human | agent | bot | system"""
     role: str
     token_id: int | None = None
+    """The token it came with, or None."""
+    session: bytes | None = None
+    """Hash of the browser session it came with, or None."""
     run_id: str | None = None
     """The run of an agent whose own token this is."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 TEAM = "team"
 """Audience: every member."""
@@ -20,8 +20,8 @@ def member_audience(name: str) -> str:
     return f"member:{name}"
 
 
-class Event(Protocol):
-    """A frozen dataclass under `@event`: its fields are the body of the stored row."""
+class Event:
+    """Base of all events: a frozen dataclass under `@event`: its fields are the body of the stored row."""
 
     kind: ClassVar[str]
     collection: ClassVar[str | None]
@@ -35,16 +35,17 @@ class Event(Protocol):
 
 EVENT_KINDS: dict[str, type[Event]] = {}
 
-_Class = TypeVar("_Class", bound=type[Any])
+_Class = TypeVar("_Class", bound=type[Event])
 
 
+@dataclass_transform(frozen_default=True)
 def event(
     kind: str, *, collection: str | None = None, key: str = "name", changes_access: bool = False
 ) -> Callable[[_Class], _Class]:
     """Declare a frozen dataclass as an event of this kind."""
 
     def declare(cls: _Class) -> _Class:
-        made = dataclass(frozen=True)(cls)
+        made: type[Any] = dataclass(frozen=True)(cls)
         if kind in EVENT_KINDS:
             raise ValueError(f"event {kind} is declared twice")
         made.kind, made.collection, made.key, made.changes_access = kind, collection, key, changes_access

@@ -1,0 +1,298 @@
+"""Channels: open groups, topics for their members only, and direct messages; and who may read what."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from server.core.call import Call, Caller, Row, Transaction
+from server.core.errors import BadArgument, Conflict, NotFound, NotSignedIn
+from server.core.event import OPERATORS, TEAM, Event, channel_audience, event, member_audience
+from server.core.moment import iso
+from server.core.names import ChannelName, Line, MemberName, Note
+from server.core.operation import command, query
+from server.core.permission import READ, SPEAK
+from server.features.members import unknown_member
+
+MEMBERS_AT_MOST = 500
+"""Fan-out on write is bounded by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel. `members` are those who get its news; a group may be read by the whole team."""
+
+    id: str
+    type: str
+    name: str
+    description: str
+    created_by: str
+    created_at: str
+    archived: bool
+    members: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelMembers:
+    channel: str
+    members: list[str]
+
+
+@event("channel.created", collection="channels", key="id", changes_access=True)
+class ChannelCreated(Event):
+    channel: Channel
+
+
+@event("channel.changed", collection="channels", key="id", changes_access=True)
+class ChannelChanged(Event):
+    channel: Channel
+
+
+@event("channel.left", changes_access=True)
+class ChannelLeft(Event):
+    """Tells a member who was removed, and may no longer read the channel's own events."""
+
+    channel: str
+
+
+@command("POST /api/channels", tool="create_channel", toolset="people", allow=SPEAK, emits=[ChannelCreated], status=201)
+def create_channel(
+    call: Call,
+    *,
+    id: ChannelName,  # noqa: A002 (the documented name)
+    type: Literal["group", "topic"] = "group",  # noqa: A002 (the documented name)
+    name: Line | None = None,
+    description: Note = "",
+    members: Annotated[list[MemberName], Field(max_length=MEMBERS_AT_MOST)] = [],  # noqa: B006 (pydantic copies it)
+) -> Channel:
+    """Create a channel. A group may be read by the whole team, a topic by its members only.
+
+    Raises Conflict, NotFound, BadArgument.
+    """
+    if id.startswith("dm:"):
+        raise BadArgument("A direct message needs no channel.", hint=f"Send to “{id}”: it is made at once.", field="id")
+    if id.startswith("topic:") and type != "topic":
+        raise BadArgument("A channel named topic:… is of type topic.", field="type")
+    if find_channel(call.transaction, id) is not None:
+        raise Conflict(f"The channel “{id}” exists.", hint="Join it, or choose another id.", field="id")
+    joining = sorted({*members, *([call.caller.name] if call.caller.kind != "system" else [])})
+    _check_active(call.transaction, joining)
+    return _create(call, id, type, name or id, description, joining)
+
+
+@query("GET /api/channels/{id}/members", tool="get_channel_members", toolset="people", allow=READ)
+def get_channel_members(call: Call, *, id: ChannelName) -> ChannelMembers:  # noqa: A002 (the name in the route)
+    """Members of a channel.
+
+    Raises NotFound.
+    """
+    channel = require_readable(call, id)
+    return ChannelMembers(channel.id, channel.members)
+
+
+@command("POST /api/channels/{id}/members", allow=SPEAK, emits=[ChannelChanged], repeatable=True)
+def add_channel_member(call: Call, *, id: ChannelName, agent_name: MemberName) -> Channel:  # noqa: A002
+    """Add a member to a channel one may read.
+
+    Raises NotFound, BadArgument, Conflict.
+    """
+    channel = require_readable(call, id)
+    if channel.type == "dm":
+        raise BadArgument("A direct message has two parties.", hint="Create a topic with all you need.", field="id")
+    if agent_name in channel.members:
+        return channel
+    if len(channel.members) >= MEMBERS_AT_MOST:
+        raise Conflict(f"A channel holds {MEMBERS_AT_MOST} members.")
+    _check_active(call.transaction, [agent_name])
+    return _change_members(call, channel, joining=[agent_name])
+
+
+@command("DELETE /api/channels/{id}/members/{name}", allow=SPEAK, emits=[ChannelChanged, ChannelLeft])
+def remove_channel_member(call: Call, *, id: ChannelName, name: MemberName) -> Channel:  # noqa: A002
+    """Leave a channel, or remove a member from it: humans who operate may, and who created the channel.
+
+    Raises NotFound, NotAllowed, BadArgument.
+    """
+    channel = require_readable(call, id)
+    if channel.type == "dm":
+        raise BadArgument("A direct message has two parties.", field="id")
+    caller = call.caller
+    call.require(
+        caller.name in (name, channel.created_by) or caller.role in ("chairman", "operator", "system"),
+        "Only the channel's creator and operators remove others.",
+    )
+    if name not in channel.members:
+        return channel
+    call.transaction.run(
+        "DELETE FROM channel_member WHERE channel = :id AND member = :name", {"id": channel.id, "name": name}
+    )
+    changed = replace(channel, members=[member for member in channel.members if member != name])
+    call.emit(ChannelChanged(changed), subject=channel.id, audience=audience_of(channel))
+    call.emit(ChannelLeft(channel.id), subject=channel.id, audience=member_audience(name))
+    return changed
+
+
+@command(allow=SPEAK, emits=[ChannelCreated, ChannelChanged])
+def ensure_channel(
+    call: Call,
+    *,
+    id: ChannelName,  # noqa: A002 (the documented name)
+    type: Literal["group", "topic"] = "group",  # noqa: A002 (the documented name)
+    description: Note = "",
+    members: list[MemberName] = [],  # noqa: B006 (pydantic copies it)
+) -> Channel:
+    """Make a channel exist with at least these members."""
+    channel = find_channel(call.transaction, id)
+    if channel is None:
+        return _create(call, id, type, id, description, sorted(set(members)))
+    missing = sorted(set(members) - set(channel.members))
+    return _change_members(call, channel, joining=missing) if missing else channel
+
+
+def resolve_channel(call: Call, name: str) -> Channel:
+    """Find a channel as the caller names it: `dm:NAME` is the one between the caller and NAME, made on first use.
+
+    Raises NotFound with the nearest channels, also for one that the caller may not read.
+    """
+    if name.startswith("dm:"):
+        parties = name.split(":")[1:]
+        if len(parties) == 2 and call.caller.name not in parties:
+            raise _unknown_channel(call, name)
+        other = parties[0] if len(parties) == 1 or parties[1] == call.caller.name else parties[1]
+        return direct_channel(call, other)
+    return require_readable(call, name)
+
+
+def direct_channel(call: Call, other: str) -> Channel:
+    """Return the direct channel between the caller and another member. Raises NotFound, BadArgument."""
+    mine = call.caller.name
+    if other == mine:
+        raise BadArgument("You cannot write to yourself.", field="channel")
+    pair = sorted((mine, other))
+    channel_id = f"dm:{pair[0]}:{pair[1]}"
+    channel = find_channel(call.transaction, channel_id)
+    if channel is not None:
+        return channel
+    _check_active(call.transaction, [other])
+    if call.append is None:
+        return Channel(channel_id, "dm", channel_id, "", mine, iso(call.now), archived=False, members=pair)
+    return _create(call, channel_id, "dm", channel_id, "", pair)
+
+
+def require_readable(call: Call, name: str) -> Channel:
+    """Return a channel that the caller may read. Raises NotFound, the same for a hidden one."""
+    channel = find_channel(call.transaction, name)
+    if channel is None or not may_read(call.caller, channel):
+        raise _unknown_channel(call, name)
+    return channel
+
+
+def require_postable(call: Call, channel: Channel) -> None:
+    """Raise unless the caller may write here."""
+    if channel.archived:
+        raise Conflict(f"“{channel.id}” is archived.", hint="Write in another channel.", field="channel")
+
+
+def may_read(caller: Caller, channel: Channel) -> bool:
+    return channel.type == "group" or caller.name in channel.members or caller.kind == "system"
+
+
+def audience_of(channel: Channel) -> str:
+    return TEAM if channel.type == "group" else channel_audience(channel.id)
+
+
+def readable_channels(transaction: Transaction, caller: Caller) -> list[Channel]:
+    """Return every channel that the caller may read, by id."""
+    rows = transaction.all(
+        f"{_SELECT} WHERE type = 'group'"  # noqa: S608 (a constant)
+        " OR id IN (SELECT channel FROM channel_member WHERE member = :name) ORDER BY id",
+        {"name": caller.name},
+    )
+    return [_channel(row) for row in rows]
+
+
+def find_channel(transaction: Transaction, channel_id: str) -> Channel | None:
+    row = transaction.one(f"{_SELECT} WHERE id = :id", {"id": channel_id})
+    return None if row is None else _channel(row)
+
+
+def access_of(transaction: Transaction, caller: Caller) -> frozenset[str]:
+    """Return the audiences a caller belongs to now. Raises NotSignedIn when its credentials no longer hold."""
+    if caller.kind != "system":
+        row = transaction.one(
+            "SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL"
+            " AND (:token IS NULL OR EXISTS (SELECT 1 FROM token WHERE id = :token AND revoked_at IS NULL))"
+            " AND (:session IS NULL OR EXISTS (SELECT 1 FROM session WHERE hash = :session AND ended_at IS NULL))",
+            {"name": caller.name, "token": caller.token_id, "session": caller.session},
+        )
+        if row is None:
+            raise NotSignedIn("These credentials were revoked.", hint="Sign in again, or ask for a new token.")
+    rows = transaction.all("SELECT channel FROM channel_member WHERE member = :name", {"name": caller.name})
+    own = {TEAM, member_audience(caller.name), *(channel_audience(row["channel"]) for row in rows)}
+    if caller.role in ("chairman", "operator", "system"):
+        own.add(OPERATORS)
+    return frozenset(own)
+
+
+_SELECT = (
+    "SELECT id, type, name, description, created_by, created_at, archived_at,"
+    " (SELECT group_concat(member, ' ') FROM channel_member WHERE channel = channel.id) AS members FROM channel"
+)
+
+
+def _create(call: Call, channel_id: str, kind: str, name: str, description: str, members: list[str]) -> Channel:
+    call.transaction.run(
+        "INSERT INTO channel (id, type, name, description, created_by, created_at)"
+        " VALUES (:id, :type, :name, :description, :by, :now)",
+        {
+            "id": channel_id,
+            "type": kind,
+            "name": name,
+            "description": description,
+            "by": call.caller.name,
+            "now": call.now,
+        },
+    )
+    channel = Channel(channel_id, kind, name, description, call.caller.name, iso(call.now), False, members)
+    _insert_members(call, channel_id, members)
+    call.emit(ChannelCreated(channel), subject=channel_id, audience=audience_of(channel))
+    return channel
+
+
+def _change_members(call: Call, channel: Channel, *, joining: list[str]) -> Channel:
+    _insert_members(call, channel.id, joining)
+    changed = replace(channel, members=sorted({*channel.members, *joining}))
+    call.emit(ChannelChanged(changed), subject=channel.id, audience=audience_of(channel))
+    return changed
+
+
+def _insert_members(call: Call, channel_id: str, members: list[str]) -> None:
+    for member in members:
+        call.transaction.run(
+            "INSERT INTO channel_member (channel, member, joined_at) VALUES (:channel, :member, :now)",
+            {"channel": channel_id, "member": member, "now": call.now},
+        )
+
+
+def _check_active(transaction: Transaction, names: list[str]) -> None:
+    for name in names:
+        if transaction.one("SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL", {"name": name}) is None:
+            raise unknown_member(transaction, name, field="members")
+
+
+def _unknown_channel(call: Call, name: str) -> NotFound:
+    known = [channel.id for channel in readable_channels(call.transaction, call.caller)]
+    return NotFound.among("channel", name, known, field="channel")
+
+
+def _channel(row: Row) -> Channel:
+    return Channel(
+        id=row["id"],
+        type=row["type"],
+        name=row["name"],
+        description=row["description"],
+        created_by=row["created_by"],
+        created_at=iso(row["created_at"]),
+        archived=row["archived_at"] is not None,
+        members=sorted((row["members"] or "").split()),
+    )

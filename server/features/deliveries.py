@@ -1,0 +1,216 @@
+"""Deliveries: what is owed to whom, and how far it has come: stored → pushed → seen → handled.
+
+Nothing is ever seen because it was pushed: only proof moves it on (a hook, the transcript, or the recipient's own call).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from server.core.call import Call, Row, Transaction
+from server.core.event import Event, event
+from server.core.moment import iso, iso_or_none
+from server.core.names import Line, MemberName, MessageId, message_id
+from server.core.operation import command, query
+from server.core.permission import READ, SYSTEM
+from server.features.channels import audience_of, find_channel, require_readable
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How far one message has come to one recipient."""
+
+    id: str
+    message_id: str
+    channel: str
+    recipient: str
+    state: str
+    way: str | None
+    attempts: int
+    stored_at: str
+    pushed_at: str | None
+    seen_at: str | None
+    handled_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    receipts: list[Receipt]
+
+
+@event("message.delivery", collection="receipts", key="id")
+class MessageDelivery(Event):
+    receipt: Receipt
+
+
+@query("GET /api/messages/{id}/receipts", allow=READ)
+def list_receipts(call: Call, *, id: MessageId) -> Receipts:  # noqa: A002 (the name in the route)
+    """How far a message has come to each member it is owed to.
+
+    Raises NotFound.
+    """
+    rows = call.transaction.all(f"SELECT {_COLUMNS} FROM delivery WHERE message_id = :id ORDER BY id", {"id": id})  # noqa: S608
+    if rows:
+        require_readable(call, rows[0]["channel"])
+    return Receipts([_receipt(row) for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One message that a recipient has not provably seen, as its courier needs it."""
+
+    delivery: int
+    message: int
+    channel: str
+    sender: str
+    sender_kind: str
+    sender_role: str
+    content: str
+    thread: int | None
+    state: str
+    attempts: int
+    stored_at: int
+    pushed_at: int | None
+
+
+@query(allow=SYSTEM)
+def list_owed(call: Call, *, recipient: MemberName, limit: Annotated[int, Field(ge=1, le=500)] = 100) -> list[Owed]:
+    """What a recipient has not provably seen, oldest first."""
+    return owed_to(call.transaction, recipient, limit)
+
+
+@query(allow=SYSTEM)
+def list_recipients_owed(call: Call) -> list[str]:
+    """Name every member who has something unseen."""
+    rows = call.transaction.all("SELECT DISTINCT recipient FROM delivery WHERE state IN ('stored', 'pushed')")
+    return [row["recipient"] for row in rows]
+
+
+@command(allow=SYSTEM, emits=[MessageDelivery])
+def mark_pushed(call: Call, *, recipient: MemberName, messages: list[MessageId], way: Line) -> list[Receipt]:
+    """Record that messages were handed over by some way. That is no proof that they were seen."""
+    return _advance(
+        call,
+        recipient,
+        messages,
+        "state = CASE state WHEN 'stored' THEN 'pushed' ELSE state END, attempts = attempts + 1,"
+        " pushed_at = :now, way = :way",
+        "state IN ('stored', 'pushed')",
+        way=way,
+    )
+
+
+@command(allow=SYSTEM, emits=[MessageDelivery])
+def mark_seen(call: Call, *, recipient: MemberName, messages: list[MessageId], way: Line) -> list[Receipt]:
+    """Record proof that messages entered the recipient's turn."""
+    return seen(call, recipient, messages, way)
+
+
+def owe(call: Call, number: int, channel: str, recipients: Iterable[str]) -> list[Receipt]:
+    """Store that a message is owed to these members."""
+    receipts = []
+    for recipient in recipients:
+        row = call.transaction.one(
+            "INSERT INTO delivery (message_id, channel, recipient, state, stored_at)"  # noqa: S608
+            f" VALUES (:message, :channel, :recipient, 'stored', :now) RETURNING {_COLUMNS}",
+            {"message": number, "channel": channel, "recipient": recipient, "now": call.now},
+        )
+        assert row is not None
+        receipts.append(_told(call, row))
+    return receipts
+
+
+def owed_to(transaction: Transaction, recipient: str, limit: int) -> list[Owed]:
+    """Return what a recipient has not provably seen, oldest first."""
+    rows = transaction.all(
+        "SELECT delivery.id AS delivery, message.id AS message, message.channel, message.sender, message.sender_kind,"
+        " coalesce(member.role, 'system') AS sender_role, message.content, message.thread, delivery.state,"
+        " delivery.attempts, delivery.stored_at, delivery.pushed_at"
+        " FROM delivery JOIN message ON message.id = delivery.message_id LEFT JOIN member ON member.name = message.sender"
+        " WHERE delivery.recipient = :recipient AND delivery.state IN ('stored', 'pushed')"
+        " ORDER BY delivery.id LIMIT :limit",
+        {"recipient": recipient, "limit": limit},
+    )
+    return [Owed(**row) for row in rows]
+
+
+def seen(call: Call, recipient: str, messages: Sequence[int], way: str) -> list[Receipt]:
+    """Move what was not seen to seen."""
+    return _advance(
+        call,
+        recipient,
+        messages,
+        "state = 'seen', seen_at = :now, way = :way",
+        "state IN ('stored', 'pushed')",
+        way=way,
+    )
+
+
+def handled_up_to(call: Call, recipient: str, channel: str, number: int) -> None:
+    """Move everything owed in a channel up to a message to handled: the recipient said so."""
+    _finish(call, "channel = :channel AND message_id <= :number", recipient, channel=channel, number=number)
+
+
+def handled_by_answer(call: Call, recipient: str, channel: str, reply_to: int | None) -> None:
+    """Move what a new message of the recipient answers to handled: what it had seen there, and what it replies to."""
+    _finish(
+        call,
+        "channel = :channel AND (state = 'seen' OR message_id = :reply_to)",
+        recipient,
+        channel=channel,
+        reply_to=reply_to,
+    )
+
+
+_COLUMNS = "id, message_id, channel, recipient, state, way, attempts, stored_at, pushed_at, seen_at, handled_at"
+
+
+def _finish(call: Call, condition: str, recipient: str, **parameters: object) -> None:
+    rows = call.transaction.all(
+        "UPDATE delivery SET state = 'handled', seen_at = coalesce(seen_at, :now), handled_at = :now"  # noqa: S608
+        f" WHERE recipient = :recipient AND state <> 'handled' AND {condition} RETURNING {_COLUMNS}",
+        {"recipient": recipient, "now": call.now, **parameters},
+    )
+    for row in rows:
+        _told(call, row)
+
+
+def _advance(
+    call: Call, recipient: str, messages: Sequence[int], change: str, condition: str, *, way: str
+) -> list[Receipt]:
+    receipts = []
+    for number in messages:
+        row = call.transaction.one(
+            f"UPDATE delivery SET {change} WHERE recipient = :recipient AND message_id = :message AND {condition}"  # noqa: S608
+            f" RETURNING {_COLUMNS}",
+            {"recipient": recipient, "message": number, "now": call.now, "way": way},
+        )
+        if row is not None:
+            receipts.append(_told(call, row))
+    return receipts
+
+
+def _told(call: Call, row: Row) -> Receipt:
+    receipt = _receipt(row)
+    channel = find_channel(call.transaction, row["channel"])
+    assert channel is not None
+    call.emit(MessageDelivery(receipt), subject=channel.id, audience=audience_of(channel))
+    return receipt
+
+
+def _receipt(row: Row) -> Receipt:
+    return Receipt(
+        id=f"del_{row['id']}",
+        message_id=message_id(row["message_id"]),
+        channel=row["channel"],
+        recipient=row["recipient"],
+        state=row["state"],
+        way=row["way"],
+        attempts=row["attempts"],
+        stored_at=iso(row["stored_at"]),
+        pushed_at=iso_or_none(row["pushed_at"]),
+        seen_at=iso_or_none(row["seen_at"]),
+        handled_at=iso_or_none(row["handled_at"]),
+    )

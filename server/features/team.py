@@ -1,0 +1,41 @@
+"""The team itself: its name, the epoch of its log, its register secret."""
+
+from server.core.call import Call, Transaction
+from server.core.event import Event, event
+from server.core.operation import command
+from server.core.permission import SYSTEM
+from server.core.secret import hashed
+
+
+@event("team.founded")
+class TeamFounded(Event):
+    team: str
+
+
+@command(allow=SYSTEM, emits=[TeamFounded])
+def found_team(call: Call, *, team: str, register_secret: str | None = None) -> str:
+    """Give a new database its team and epoch, and take over the configured register secret. Returns the epoch."""
+    put_meta(call.transaction, "register_secret", hashed(register_secret).hex() if register_secret else "")
+    epoch = get_meta(call.transaction, "epoch")
+    if epoch is None:
+        epoch = call.random(4).hex()
+        put_meta(call.transaction, "epoch", epoch)
+        put_meta(call.transaction, "team", team)
+        call.emit(TeamFounded(team), subject=team)
+    return epoch
+
+
+def get_meta(transaction: Transaction, key: str) -> str | None:
+    row = transaction.one("SELECT value FROM meta WHERE key = :key", {"key": key})
+    return None if row is None else str(row["value"])
+
+
+def put_meta(transaction: Transaction, key: str, value: str) -> None:
+    transaction.run(
+        "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        {"key": key, "value": value},
+    )
+
+
+def team_name(transaction: Transaction) -> str:
+    return get_meta(transaction, "team") or "team"
