@@ -53,6 +53,8 @@ class Dispatch:
         self._feed = feed
         self._clock = clock
         self._random = random
+        self.access_changed: Callable[[], None] = lambda: None
+        """Called when rights may have changed, before that change is answered."""
 
     async def run(
         self,
@@ -97,6 +99,21 @@ class Dispatch:
 
         if not operation.changes:
             return Answer(await self._database.read(execute))
+        try:
+            return await self._write(operation, caller, arguments, execute, key, now)
+        finally:
+            if any(event.changes_access for event in operation.emits):
+                self.access_changed()
+
+    async def _write(
+        self,
+        operation: Operation,
+        caller: Caller,
+        arguments: BaseModel,
+        execute: Callable[[Transaction], Any],
+        key: str | None,
+        now: int,
+    ) -> Answer:
         if key is None:
             return Answer(await self._database.write(execute))
         fingerprint = _fingerprint(operation, arguments)

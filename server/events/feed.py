@@ -73,17 +73,28 @@ class _Waiter:
 
 AccessOf = Callable[[Transaction, Caller], frozenset[str]]
 """The audiences that a caller belongs to now. Raises NotSignedIn when its credentials no longer hold."""
-Encode = Callable[[StoredEvent, str], bytes]
-"""A row and the epoch → the frame that all readers share."""
+
+
+class Framing(Protocol):
+    """How rows become the bytes that all live readers share."""
+
+    def encode(self, event: StoredEvent, epoch: str) -> bytes:
+        """Return the frame of one row."""
+
+    def ephemeral(self, kind: str, body: bytes) -> bytes:
+        """Return, ready to be written, something that is not in the log."""
+
+    def join(self, frames: list[bytes]) -> bytes:
+        """Return frames as one blob, ready to be written."""
 
 
 class Feed:
     """Follows the log of one database for all readers of this process."""
 
-    def __init__(self, database: Database, access_of: AccessOf, encode: Encode) -> None:
+    def __init__(self, database: Database, access_of: AccessOf, framing: Framing) -> None:
         self._database = database
         self._access_of = access_of
-        self._encode = encode
+        self._framing = framing
         self._grown = asyncio.Event()
         self._live: dict[LiveReader, None] = {}
         self._waiters: dict[_Waiter, None] = {}
@@ -91,7 +102,6 @@ class Feed:
         self.head = 0
         """Every live reader has been offered the rows up to here."""
         self.epoch = ""
-        self.presence_changed: Callable[[LiveReader, bool], None] = lambda reader, present: None
 
     async def open(self) -> None:
         """Take up position at the end of the log."""
@@ -107,20 +117,26 @@ class Feed:
         while True:
             await self._grown.wait()
             self._grown.clear()
-            while rows := await self._database.read(lambda transaction: log.after(transaction, self.head, PAGE)):
+            while rows := await self._database.read(
+                lambda transaction: log.between(transaction, self.head, 2**62, PAGE)
+            ):
                 self._publish(rows)
 
     # Readers ------------------------------------------------------------------------------------------------------
 
     async def page(self, caller: Caller, after: int, wanted: Filter, limit: int = PAGE) -> Page:
-        """Read what comes after a cursor for one caller. Raises NotSignedIn when its credentials no longer hold."""
+        """Read what comes after a cursor, up to the head, for one caller.
+
+        Raises NotSignedIn when its credentials no longer hold.
+        """
+        head = self.head  # not beyond: what comes after it will be published to those who are live by then
 
         def unit(transaction: Transaction) -> Page:
             access = self._access_of(transaction, caller)
             position = log.position(transaction)
-            rows = log.after(transaction, after, limit)
+            rows = log.between(transaction, after, head, limit)
             visible = [row for row in rows if _is_visible(row, access, wanted)]
-            return Page(visible, rows[-1].seq if rows else max(after, position.seq), access, position)
+            return Page(visible, rows[-1].seq if rows else max(after, head), access, position)
 
         return await self._database.read(unit)
 
@@ -137,7 +153,7 @@ class Feed:
 
     def tell(self, audience: str, kind: str, body: bytes) -> int:
         """Send an ephemeral event (no id, not in the log) to live readers and return how many it was written to."""
-        frame = b"event: " + kind.encode() + b"\ndata: " + body + b"\n\n"
+        frame = self._framing.ephemeral(kind, body)
         told = 0
         for reader in list(self._live):
             if audience in reader.access and reader.filter.admits(kind, audience, ""):
@@ -169,7 +185,7 @@ class Feed:
         return True
 
     def _publish(self, rows: Sequence[StoredEvent]) -> None:
-        frames = [self._encode(row, self.epoch) for row in rows]
+        frames = [self._framing.encode(row, self.epoch) for row in rows]
         if any(EVENT_KINDS[row.kind].changes_access for row in rows if row.kind in EVENT_KINDS):
             # Rights may differ from here on: everybody reads these rows from the table, with rights loaded anew.
             for reader in list(self._live):
@@ -182,11 +198,12 @@ class Feed:
             same = (reader.access, reader.filter)
             blob = blobs.get(same)
             if blob is None:
-                blob = b"".join(
+                seen = [
                     frame
                     for row, frame in zip(rows, frames, strict=True)
                     if _is_visible(row, reader.access, reader.filter)
-                )
+                ]
+                blob = self._framing.join(seen) if seen else b""
                 blobs[same] = blob
             if blob:
                 reader.write(blob)

@@ -59,12 +59,12 @@ def position(transaction: Transaction) -> Position:
     return Position(row["epoch"], row["oldest_seq"], row["seq"])
 
 
-def after(transaction: Transaction, seq: int, limit: int) -> Sequence[StoredEvent]:
-    """Return the rows after a seq, in order."""
+def between(transaction: Transaction, after: int, head: int, limit: int) -> Sequence[StoredEvent]:
+    """Return the rows after a seq and up to another, in order."""
     rows = transaction.all(
         "SELECT seq, at, kind, actor, operation, call_id, audience, subject, body FROM event"
-        " WHERE seq > :seq ORDER BY seq LIMIT :limit",
-        {"seq": seq, "limit": limit},
+        " WHERE seq > :after AND seq <= :head ORDER BY seq LIMIT :limit",
+        {"after": after, "head": head, "limit": limit},
     )
     return [StoredEvent(**row) for row in rows]
 

@@ -1,0 +1,128 @@
+"""Registry → OpenAPI 3.1 document. Nothing here is written a second time."""
+
+from typing import Any
+
+from aiohttp import web
+
+from server import __version__
+from server.core.errors import BullpenError, KeyReused, NotAllowed, NotSignedIn
+from server.core.operation import Operation, Registry
+from server.core.permission import ANYBODY
+from server.web.routes import json_response
+from server.web.security import add_route
+
+_ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "hint", "field"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "hint": {"type": "string"},
+                "field": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+def add_openapi(app: web.Application, registry: Registry) -> None:
+    document = openapi(registry)
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        return json_response(document)
+
+    add_route(app, "GET", "/api/openapi.json", show, ANYBODY)
+
+
+def openapi(registry: Registry) -> dict[str, Any]:
+    """Describe every operation that has a route."""
+    schemas: dict[str, Any] = {"Error": _ERROR_SCHEMA}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in registry:
+        if operation.path is not None and operation.method is not None:
+            paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Bullpen",
+            "version": __version__,
+            "description": "An office for a team of AI coding agents and the people they work for.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "bullpen_session"},
+            },
+        },
+        "security": [{"token": []}, {"session": []}],
+    }
+
+
+def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    arguments = _collected(operation.arguments.model_json_schema(ref_template=_REFERENCE), schemas)
+    required, properties = set(arguments.get("required", ())), arguments.get("properties", {})
+    in_path = {name for name in properties if operation.path is not None and f"{{{name}}}" in operation.path}
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": operation.description,
+        "x-permission": operation.allow.name,
+        "parameters": [_parameter(name, properties[name], "path", required=True) for name in sorted(in_path)],
+        "responses": _responses(operation, schemas),
+    }
+    rest = {name: schema for name, schema in properties.items() if name not in in_path}
+    if operation.method in ("POST", "PUT", "PATCH"):
+        described["parameters"].append(_parameter("Idempotency-Key", {"type": "string", "maxLength": 255}, "header"))
+        if rest:
+            body = {"type": "object", "properties": rest, "additionalProperties": False}
+            if required & rest.keys():
+                body["required"] = sorted(required & rest.keys())
+            content = {"application/json": {"schema": body}}
+            described["requestBody"] = {"required": bool(required & rest.keys()), "content": content}
+    else:
+        described["parameters"] += [
+            _parameter(name, schema, "query", required=name in required) for name, schema in rest.items()
+        ]
+    if operation.allow is ANYBODY:
+        described["security"] = [{}, *([] if operation.name != "register" else [{"token": []}])]
+    return described
+
+
+def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    result = _collected(operation.result_adapter.json_schema(mode="serialization", ref_template=_REFERENCE), schemas)
+    responses: dict[str, Any] = {
+        str(operation.status): {"description": "Done.", "content": {"application/json": {"schema": result}}}
+    }
+    errors: list[type[BullpenError]] = [*operation.raises, NotSignedIn, NotAllowed]
+    if operation.method in ("POST", "PUT", "PATCH"):
+        errors.append(KeyReused)
+    for error in errors:
+        sentence = (error.__doc__ or "").strip()
+        responses.setdefault(
+            str(error.status),
+            {
+                "description": sentence,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        )
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    responses.setdefault("400", {"description": "A value is not what the operation takes.", "content": error})
+    return responses
+
+
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def _collected(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    schemas.update(schema.pop("$defs", {}))
+    return schema
+
+
+def _parameter(name: str, schema: dict[str, Any], place: str, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": required, "schema": schema}
