@@ -82,9 +82,9 @@ class Dispatch:
             except NotYet as not_yet:
                 await self._feed.wait_for_audience(head, not_yet.audiences, left)
 
-    async def as_system(self, name: str, **arguments: object) -> Any:
+    async def as_system(self, operation: str, /, **arguments: object) -> Any:
         """Run an operation in the server's own name and return its value."""
-        return (await self.run(self.registry[name], SYSTEM_CALLER, arguments, door="server")).value
+        return (await self.run(self.registry[operation], SYSTEM_CALLER, arguments, door="server")).value
 
     async def _once(
         self, operation: Operation, caller: Caller, arguments: BaseModel, door: str, key: str | None, *, may_wait: bool

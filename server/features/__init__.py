@@ -1,4 +1,4 @@
 """What a team can do, one noun a file; a later one may call an earlier one's functions.
 
-Order: team, members, sessions, channels, agents, deliveries, messages, inbox, snapshot, audit.
+Order: team, channels, members, sessions, agents, deliveries, messages, inbox, snapshot, audit.
 """

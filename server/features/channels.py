@@ -12,7 +12,7 @@ from server.core.moment import iso
 from server.core.names import ChannelName, Line, MemberName, Note
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
-from server.features.members import unknown_member
+from server.features.team import unknown_member
 
 MEMBERS_AT_MOST = 500
 """Fan-out on write is bounded by it."""
@@ -147,6 +147,13 @@ def ensure_channel(
         return _create(call, id, type, id, description, sorted(set(members)))
     missing = sorted(set(members) - set(channel.members))
     return _change_members(call, channel, joining=missing) if missing else channel
+
+
+def join_general(call: Call, member: str) -> None:
+    """Let a new member into #general, where the whole team meets."""
+    channel = find_channel(call.transaction, "general")
+    if channel is not None and len(channel.members) < MEMBERS_AT_MOST:
+        _change_members(call, channel, joining=[member])
 
 
 def resolve_channel(call: Call, name: str) -> Channel:

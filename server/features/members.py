@@ -21,7 +21,8 @@ from server.core.permission import (
     WORKER_ROLES,
 )
 from server.core.secret import hashed, new_token
-from server.features.team import get_meta, team_name
+from server.features.channels import ChannelChanged, join_general
+from server.features.team import get_meta, team_name, unknown_member
 
 MemberKind = Literal["human", "agent", "bot"]
 MemberRole = Literal["chairman", "operator", "viewer", "lead", "member"]
@@ -114,7 +115,7 @@ def list_members(call: Call) -> Members:
     return Members(all_members(call.transaction))
 
 
-@command("POST /api/register", allow=ANYBODY, emits=[MemberCreated, TokenCreated], secret=True)
+@command("POST /api/register", allow=ANYBODY, emits=[MemberCreated, ChannelChanged, TokenCreated], secret=True)
 def register(
     call: Call,
     *,
@@ -144,7 +145,7 @@ def register(
     return Registered(apiKey=minted.token, agent=RegisteredAgent(member.name, member.role))
 
 
-@command(allow=SYSTEM, emits=[MemberCreated, MemberChanged])
+@command(allow=SYSTEM, emits=[MemberCreated, MemberChanged, ChannelChanged])
 def ensure_member(call: Call, *, name: MemberName, kind: MemberKind, role: MemberRole) -> Member:
     """Make a member exist as agents.yaml says: created, or given this role.
 
@@ -187,7 +188,13 @@ def retire_member(call: Call, *, name: MemberName) -> Member:
     return retired
 
 
-@command("POST /api/tokens", allow=MANAGE_MEMBERS, emits=[TokenCreated, MemberCreated], status=201, secret=True)
+@command(
+    "POST /api/tokens",
+    allow=MANAGE_MEMBERS,
+    emits=[TokenCreated, MemberCreated, ChannelChanged],
+    status=201,
+    secret=True,
+)
 def create_token(
     call: Call,
     *,
@@ -276,6 +283,7 @@ def create_member(call: Call, *, name: str, kind: str, role: str | None) -> Memb
     )
     member = Member(name, kind, chosen, iso(call.now), retired=False)
     call.emit(MemberCreated(member), subject=name)
+    join_general(call, name)
     return member
 
 
@@ -290,12 +298,6 @@ def get_member(transaction: Transaction, name: str) -> Member:
     if row is None:
         raise unknown_member(transaction, name)
     return _member(row)
-
-
-def unknown_member(transaction: Transaction, name: str, *, field: str = "name") -> NotFound:
-    """Build the error for a name that no active member has."""
-    known = [row["name"] for row in transaction.all("SELECT name FROM member WHERE retired_at IS NULL")]
-    return NotFound.among("member", name, known, field=field)
 
 
 def find_caller(transaction: Transaction, token_hash: bytes, now: int) -> Caller | None:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from server.core.call import Call, Row, Transaction
 from server.core.errors import BadArgument, NotFound, TooLarge
@@ -24,7 +25,7 @@ from server.features.channels import (
     resolve_channel,
 )
 from server.features.deliveries import MessageDelivery, handled_by_answer, owe
-from server.features.members import unknown_member
+from server.features.team import unknown_member
 
 LONGEST_BYTES = 32 * 1024
 MENTIONS_AT_MOST = 20

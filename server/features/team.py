@@ -1,6 +1,7 @@
 """The team itself: its name, the epoch of its log, its register secret."""
 
 from server.core.call import Call, Transaction
+from server.core.errors import NotFound
 from server.core.event import Event, event
 from server.core.operation import command
 from server.core.permission import SYSTEM
@@ -39,3 +40,9 @@ def put_meta(transaction: Transaction, key: str, value: str) -> None:
 
 def team_name(transaction: Transaction) -> str:
     return get_meta(transaction, "team") or "team"
+
+
+def unknown_member(transaction: Transaction, name: str, *, field: str = "name") -> NotFound:
+    """Build the error for a name that no active member has."""
+    known = [row["name"] for row in transaction.all("SELECT name FROM member WHERE retired_at IS NULL")]
+    return NotFound.among("member", name, known, field=field)

@@ -111,8 +111,8 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
             },
         )
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    responses.setdefault("400", {"description": "A value is not what the operation takes.", "content": error})
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    responses.setdefault("400", {"description": "A value is not what the operation takes.", "content": content})
     return responses
 
 

@@ -1,0 +1,304 @@
+"""Builds every part in order and stops them in reverse. The only file that imports every floor."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+import dashboard
+from server import __version__
+from server.config import AgentConfig, Config, resolve_secret
+from server.core.errors import Unavailable
+from server.core.operation import Registry
+from server.dispatch import Dispatch, wall_clock
+from server.events.feed import Feed
+from server.features import agents, audit, channels, deliveries, inbox, members, messages, sessions, snapshot, team
+from server.storage.sqlite import SqliteDatabase
+from server.web.errors import answer_errors
+from server.web.health import Health
+from server.web.identity import Identity
+from server.web.openapi import add_openapi
+from server.web.pages import Pages
+from server.web.routes import add_operations
+from server.web.security import Gate, add_headers
+from server.web.session import Sessions
+from server.web.stream import SseFraming, Stream
+
+logger = logging.getLogger(__name__)
+
+FEATURES = (team, channels, members, sessions, agents, deliveries, messages, inbox, snapshot, audit)
+"""Every feature there is, in their declared order."""
+LONGEST_BODY_BYTES = 1024 * 1024
+AGENTS_STOP_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class ServerReady:
+    """Where the office can be entered."""
+
+    url: str
+    sign_in_url: str
+    """Signs the chairman in, once, within 15 minutes."""
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The part that needs no network: the database and the one way into it."""
+
+    database: SqliteDatabase
+    feed: Feed
+    dispatch: Dispatch
+
+    async def run(self, operation: str, /, **arguments: object) -> Any:
+        """Run an operation in the server's own name and return its value."""
+        return await self.dispatch.as_system(operation, **arguments)
+
+
+@contextlib.asynccontextmanager
+async def offline(config: Config) -> AsyncIterator[Store]:
+    """Open a team's data without serving it. Raises Unavailable if a server has it open."""
+    with _only_one(config.data):
+        async with _store(config) as store:
+            yield store
+
+
+async def serve(
+    config: Config,
+    *,
+    announce: Callable[[ServerReady], None],
+    only_server: bool = False,
+    stop: asyncio.Event | None = None,
+) -> int:
+    """Serve a team until a signal (or `stop`) ends it, and return the exit code.
+
+    SIGINT stops the agents, then the server; a second one stops at once. SIGTERM stops the server alone: agents go on
+    and are found again at the next start. Raises OSError (address in use), Unavailable (served already),
+    NewerDatabase, NotOurs.
+    """
+    ending = _Ending(stop or asyncio.Event())
+    with _only_one(config.data), _listen(config) as listening:
+        async with _store(config) as store, asyncio.TaskGroup() as tasks:
+            office = Office(config, store, listening, only_server=only_server)
+            await office.open(tasks)
+            try:
+                with ending.signals():
+                    announce(await office.ready())
+                    await ending.wait()
+                    if ending.stops_agents:
+                        await ending.unless_hurried(office.stop_agents())
+            finally:
+                await office.close()
+    return 0
+
+
+class Office:
+    """A running server: web, supervision, and what they share."""
+
+    def __init__(self, config: Config, store: Store, listening: socket.socket, *, only_server: bool = False) -> None:
+        self.config = config
+        self.store = store
+        self._listening = listening
+        self._only_server = only_server
+        host, port = listening.getsockname()[:2]
+        self.url = f"http://{_in_url(host)}:{port}"
+        self._port = port
+        dispatch, feed = store.dispatch, store.feed
+        self.stream = Stream(feed, wall_clock, lambda caller: "")
+        identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
+        dispatch.access_changed = identity.forget
+        gate = Gate(identity, _hosts(config.host, port), config.public_url)
+        self.web = web.Application(middlewares=[answer_errors, gate.middleware], client_max_size=LONGEST_BODY_BYTES)
+        self.web.on_response_prepare.append(add_headers)
+        self._runner = web.AppRunner(self.web, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+
+    async def open(self, tasks: asyncio.TaskGroup) -> None:
+        """Seat the team, add every route, start what runs beside them, and listen."""
+        del tasks
+        await _seat(self.store, self.config)
+        dispatch = self.store.dispatch
+        add_operations(self.web, dispatch.registry, dispatch)
+        add_openapi(self.web, dispatch.registry)
+        self.stream.add_to(self.web)
+        Sessions(dispatch, secure=(self.config.public_url or "").startswith("https:")).add_to(self.web)
+        Health(dispatch).add_to(self.web)
+        Pages(Path(dashboard.__file__).parent).add_to(self.web)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listening, backlog=512).start()
+
+    async def ready(self) -> ServerReady:
+        """Leave the record that tells commands where the server is, and return how to enter."""
+        chairman = self.config.chairman.name
+        minted = await self.store.run("mint_run_token", name=chairman, run_id="operator")
+        run = self.config.data / "run"
+        _write_private(run / "operator.token", minted.token.encode() + b"\n")
+        record = {"url": self.url, "pid": os.getpid(), "version": __version__, "started_at": wall_clock()}
+        _write_private(run / "server.json", orjson.dumps(record))
+        link = await self.store.run("create_sign_in_link", name=chairman)
+        names = tuple(agent.name for agent in self.config.agents if agent.enabled)
+        return ServerReady(self.url, f"{self.config.public_url or self.url}/#k={link.code}", names)
+
+    async def stop_agents(self) -> None:
+        """Stop every agent gracefully, in reverse order of start."""
+
+    async def close(self) -> None:
+        """End streams, then the web server."""
+        (self.config.data / "run" / "server.json").unlink(missing_ok=True)
+        self.stream.stop()
+        await self._runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _store(config: Config) -> AsyncIterator[Store]:
+    database = SqliteDatabase(config.data / "team.sqlite3", finish=[messages.index_new_text])
+    await database.open()
+    following: asyncio.Task[None] | None = None
+    try:
+        feed = Feed(database, channels.access_of, SseFraming())
+        dispatch = Dispatch(Registry(FEATURES), database, feed)
+        secret = None if config.register_secret is None else resolve_secret(config.register_secret)
+        await dispatch.as_system("found_team", team=config.team, register_secret=secret)
+        await feed.open()
+        database.writer.after_commit = feed.hint
+        following = asyncio.create_task(feed.run(), name="feed")
+        yield Store(database, feed, dispatch)
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await database.close()
+
+
+async def _seat(store: Store, config: Config) -> None:
+    """Make channels, members and agents exist as configured."""
+    await store.run("ensure_channel", id="general")
+    for human in config.humans:
+        await store.run("ensure_member", name=human.name, kind="human", role=human.role)
+    for agent in config.agents:
+        await store.run("ensure_member", name=agent.name, kind="agent", role=agent.role)
+        await store.run(
+            "ensure_agent",
+            name=agent.name,
+            kind=agent.kind,
+            description=agent.description,
+            command_line=_command_line(agent),
+            autostart=agent.autostart and agent.enabled,
+            session_id=str(uuid.uuid4()),
+        )
+    humans = [human.name for human in config.humans]
+    for channel in config.channels:
+        members_of = [agent.name for agent in config.agents if channel.id in agent.channels]
+        await store.run(
+            "ensure_channel", id=channel.id, description=channel.description, members=[*humans, *members_of]
+        )
+
+
+def _command_line(agent: AgentConfig) -> str:
+    return " ".join(agent.command) or (agent.model or "")
+
+
+class _Ending:
+    """What ends the server, and how hastily."""
+
+    def __init__(self, asked: asyncio.Event) -> None:
+        self._asked = asked
+        self._hurried = asyncio.Event()
+        self.stops_agents = False
+
+    @contextlib.contextmanager
+    def signals(self) -> Any:
+        loop = asyncio.get_running_loop()
+        try:
+            loop.add_signal_handler(signal.SIGINT, self._interrupted)
+            loop.add_signal_handler(signal.SIGTERM, self._asked.set)
+        except (RuntimeError, ValueError):  # not in the main thread: an embedding program decides by `stop`
+            yield
+            return
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)
+
+    async def wait(self) -> None:
+        await self._asked.wait()
+
+    async def unless_hurried(self, work: Any) -> None:
+        """Do some work, but not beyond a second interrupt or the time there is."""
+        task = asyncio.ensure_future(work)
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait((task, hurried), timeout=AGENTS_STOP_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (task, hurried):
+            waiting.cancel()
+        await asyncio.gather(task, hurried, return_exceptions=True)
+
+    def _interrupted(self) -> None:
+        if self._asked.is_set():
+            self._hurried.set()
+        self.stops_agents = True
+        self._asked.set()
+
+
+@contextlib.contextmanager
+def _only_one(data: Path) -> Any:
+    """Hold the lock that makes one server the only one on a data folder. Raises Unavailable."""
+    os.umask(0o077)
+    run = data / "run"
+    run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (run / "server.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                f"Another server has {data} open.", hint="Look: bullpen status    Stop it: bullpen down"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _listen(config: Config) -> Any:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Bounds what the kernel hides of a slow reader; accepted sockets inherit it.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)
+        try:
+            listening.bind((config.host, config.port))
+            listening.listen(512)
+        except PermissionError as failure:
+            raise OSError(errno.EACCES, f"port {config.port} may not be opened") from failure
+        yield listening
+
+
+def _hosts(host: str, port: int) -> list[str]:
+    names = {host, "localhost", "127.0.0.1", "[::1]"} if host in ("127.0.0.1", "::1", "localhost") else {host}
+    shown = {_in_url(name) for name in names}
+    return [f"{name}:{port}" for name in shown] + (list(shown) if port == 80 else [])
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    """Write a file that only we may read, whole or not at all."""
+    temporary = file.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(descriptor)
+    temporary.rename(file)

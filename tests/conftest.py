@@ -1,0 +1,160 @@
+"""What every test may ask for: a real office in this process, and a real server as a process of its own."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from server.app import ServerReady, serve
+from server.config import AgentConfig, Config
+
+PATIENCE_S = 5.0
+"""How long a test waits for what must happen."""
+
+
+@dataclass
+class Door:
+    """One member's way in over HTTP."""
+
+    url: str
+    token: str | None
+    session: aiohttp.ClientSession
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Send one request and return status and JSON."""
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        async with self.session.request(method, self.url + path, json=body, headers=headers) as response:
+            return response.status, await response.json()
+
+    async def get(self, path: str) -> Any:
+        status, answer = await self.ask("GET", path)
+        assert status == 200, answer
+        return answer
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        status, answer = await self.ask("POST", path, body or {}, **headers)
+        assert status in (200, 201), answer
+        return answer
+
+    async def send(self, channel: str, content: str, **more: Any) -> Any:
+        return await self.post("/api/send", {"channel": channel, "content": content, **more})
+
+    def as_member(self, token: str | None) -> "Door":
+        return Door(self.url, token, self.session)
+
+
+@dataclass
+class OfficeUnderTest:
+    """A real office on a free port of the loopback interface, in this process."""
+
+    config: Config
+    ready: ServerReady
+    chairman: Door
+    serving: asyncio.Task[int]
+    stopping: asyncio.Event
+    url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.url = self.ready.url
+
+    async def member(self, name: str, *, kind: str = "agent", role: str | None = None) -> Door:
+        """Return the door of a member, who is created if need be."""
+        body = {"name": name, "kind": kind} | ({} if role is None else {"role": role})
+        return self.chairman.as_member((await self.chairman.post("/api/tokens", body))["token"])
+
+    async def stop(self) -> int:
+        self.stopping.set()
+        return await asyncio.wait_for(self.serving, PATIENCE_S)
+
+
+OpenOffice = Callable[..., "contextlib.AbstractAsyncContextManager[OfficeUnderTest]"]
+
+
+@contextlib.asynccontextmanager
+async def open_office(
+    data: Path, *, agents: Sequence[AgentConfig] = (), **settings: Any
+) -> AsyncIterator[OfficeUnderTest]:
+    """Open an office on a data folder; it is closed, and its agents with it, at the end."""
+    config = Config(
+        team="test", host="127.0.0.1", port=settings.pop("port", 0), data=data, agents=tuple(agents), **settings
+    )
+    ready: asyncio.Future[ServerReady] = asyncio.get_running_loop().create_future()
+    stopping = asyncio.Event()
+    serving = asyncio.create_task(serve(config, announce=ready.set_result, stop=stopping))
+    await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        await serving
+    token = (data / "run" / "operator.token").read_text(encoding="utf-8").strip()
+    async with aiohttp.ClientSession() as session:
+        office = OfficeUnderTest(config, ready.result(), Door(ready.result().url, token, session), serving, stopping)
+        try:
+            yield office
+        finally:
+            if not serving.done():
+                await office.stop()
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[OfficeUnderTest]:
+    async with open_office(tmp_path / "data") as opened:
+        yield opened
+
+
+async def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
+    """Wait until a condition, which may be a coroutine function, holds, and return its value."""
+    async with asyncio.timeout(within_s):
+        while True:
+            value = condition()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.01)
+
+
+@dataclass
+class ServerProcess:
+    """`bullpen up` as a process of its own, to be killed."""
+
+    data: Path
+    arguments: Sequence[str] = ()
+    process: asyncio.subprocess.Process | None = None
+    url: str = ""
+
+    async def start(self, port: int = 0) -> None:
+        """Start it and wait until it answers."""
+        environment = {**os.environ, "BULLPEN_DATA": str(self.data), "BULLPEN_PORT": str(port)}
+        command = [sys.executable, "-m", "server.cli", "up", "--no-open", *self.arguments]
+        log = (self.data.parent / "server.out").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+        )
+        log.close()
+        record = self.data / "run" / "server.json"
+        self.url = await until(lambda: _recorded(record, self.process), 30)
+
+    async def end(self, signal_number: int) -> int:
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal_number)
+        return await asyncio.wait_for(self.process.wait(), 70)
+
+
+def _recorded(record: Path, process: asyncio.subprocess.Process | None) -> str | None:
+    assert process is not None
+    if process.returncode is not None:
+        raise AssertionError(f"the server ended with {process.returncode}")
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return str(found["url"]) if found["pid"] == process.pid else None
