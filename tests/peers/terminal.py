@@ -85,7 +85,8 @@ class Terminal:
         except TimeoutError:
             raise AssertionError(f"not shown in {timeout} s; the screen is:\n{self.text}") from None
         if not condition(self.text):
-            raise AssertionError(f"not shown, and the program has ended; the screen is:\n{self.text}")
+            code = await self.wait_until_ended()
+            raise AssertionError(f"not shown, and the program has ended with {code}; the screen is:\n{self.text}")
         return self.text
 
     async def wait_until_ended(self, timeout: float = 15.0) -> int:  # noqa: ASYNC109

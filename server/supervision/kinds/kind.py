@@ -1,0 +1,135 @@
+"""What differs between agent CLIs, behind one small interface. What one CLI needs stands in that CLI's own file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from server.config import AgentConfig
+
+PAUSE_S = 0.2
+"""Between two writes into a terminal: a CLI reads what comes at once as one paste, and an Enter in it as a line."""
+
+
+class CannotLaunch(Exception):
+    """An agent cannot be started here. The message is one sentence with its remedy, and holds no secret."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One launch of one agent: all that a kind may build on."""
+
+    agent: AgentConfig
+    run_id: str
+    generation: int
+    session_id: str
+    """UUID chosen by us before the first launch and kept over restarts, so that a conversation can be resumed.
+
+    A kind resumes it if it is there (`has_session`) and creates it if not; a fresh start takes another UUID.
+    """
+    folder: Path
+    """DATA/agents/NAME, 0700; holds token, home/, tmp/, claude/, bridge/, run/, spool/."""
+    workdir: Path
+    server_url: str
+    token_file: Path
+    """0600, one line; re-read by the bridge, never in argv or in the environment."""
+    token: str
+    """The same token, for files of mode 0600 that need it as text (hook headers)."""
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "tmp"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What the holder starts."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    """Whole environment of the agent: an allow-list, nothing is inherited."""
+    working_directory: Path
+    messaging_socket: Path | None = None
+    """Where the CLI will listen for pushes; there only once it runs."""
+    cols: int = 120
+    rows: int = 40
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What an agent is doing, and how that is known."""
+
+    activity: str
+    """working | idle | needs_you | limited | stalled | unknown"""
+    reason: str
+    source: str
+    """hook | session file | mcp | transcript | screen"""
+
+
+@dataclass(frozen=True)
+class HookMeaning:
+    """What one hook call of a CLI tells."""
+
+    activity: Activity | None = None
+    prompt: str | None = None
+    """Text that has just entered the model's turn: the proof that a pushed message was seen."""
+    session_id: str | None = None
+    """The conversation it happened in; another than the run's after the agent was told to clear it."""
+    answer: Mapping[str, object] = field(default_factory=dict)
+    """What the hook's HTTP response says to the CLI."""
+
+
+class Kind(Protocol):
+    """The adapter of one agent CLI. Methods may read and write files and run programs: call them in a thread."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in agents.yaml."""
+
+    @property
+    def has_process(self) -> bool:
+        """False: nothing is started; the member connects by itself, and `prepare` must not be called."""
+
+    @property
+    def ways(self) -> Sequence[str]:
+        """Ways a message can be pushed, best first; none: the agent fetches by itself.
+
+        `socket`: the CLI's messaging socket, for composed text. `paste`: typed at an idle prompt, where it has a
+        person's authority: for notices of our own, never for what another member wrote.
+        """
+
+    @property
+    def polite_exit(self) -> Sequence[bytes]:
+        """Writes, PAUSE_S apart, that ask the CLI to end, safe in every state of its screen; none: send a signal."""
+
+    def problem(self, agent: AgentConfig) -> str | None:
+        """Say in one sentence with its remedy why this agent cannot be launched here, or None. Changes nothing."""
+
+    def prepare(self, run: Run) -> Launch:
+        """Write the folder's files and return what to start. The same run may be prepared again.
+
+        Raises CannotLaunch, and OSError if the folder cannot be written.
+        """
+
+    def has_session(self, run: Run) -> bool:
+        """Tell whether the CLI has stored a conversation under the run's session id."""
+
+    def observe(self, run: Run, pid: int) -> Activity | None:
+        """Read the CLI's own record of what it is doing, or None if it keeps none or it is not there yet."""
+
+    def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
+        """Interpret one hook call. The payload comes from the agent: nothing in it is to be trusted."""
+
+    def remembered(self, run: Run, push_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the pushes that stand in the stored conversation.
+
+        Ask before an agent that ended is started again: a CLI tells of a prompt by its hook a moment before it is on
+        disk, so a push that was proved seen can be lost with the process and must be offered again.
+        """
+
+    def paste(self, text: str) -> Sequence[bytes]:
+        """Return the writes, PAUSE_S apart, that submit a text at an idle prompt."""

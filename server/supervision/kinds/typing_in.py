@@ -1,0 +1,19 @@
+"""Text that is typed into an agent's terminal as a person would type it."""
+
+from collections.abc import Sequence
+
+from server.supervision.prompt_text import clean_text
+
+_AT = "\uff20"
+"""A wide @: the plain one makes some CLIs open a file or a list of files, which then takes the Enter."""
+
+
+def typed_lines(text: str) -> Sequence[bytes]:
+    """Return the writes that submit a text at an idle prompt: its lines ended by LF, then Enter alone.
+
+    No paste brackets: a CLI may fold a paste away, and what could end one early is gone from the text.
+    """
+    plain = clean_text(text).replace("\t", "    ").replace("@", _AT).strip()
+    if not plain:
+        return ()
+    return (plain.encode(), b"\r")
