@@ -7,9 +7,12 @@ file, environment and flags together.
 
 from server.config.document import ConfigError as ConfigError
 from server.config.document import Problem as Problem
+from server.config.load import DEMO_TEAM as DEMO_TEAM
 from server.config.load import Settings as Settings
+from server.config.load import default_data_root as default_data_root
 from server.config.load import load_config as load_config
 from server.config.load import locate as locate
+from server.config.load import team_file as team_file
 from server.config.model import DEFAULT_PORT as DEFAULT_PORT
 from server.config.model import AgentConfig as AgentConfig
 from server.config.model import ChannelConfig as ChannelConfig

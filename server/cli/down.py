@@ -1,0 +1,56 @@
+"""`bullpen down`: stop the agents, then the server, as Ctrl-C does."""
+
+import os
+import signal
+import time
+
+import click
+
+from server.cli import output
+from server.cli.agents import ask, wait_until_settled
+from server.cli.connection import connect, is_alive, running
+from server.cli.failure import CommandFailed, ExitCode
+from server.cli.options import ServerOptions, server_options
+from server.cli.status import list_agents
+from server.config import locate
+
+_LOOK_S = 0.1
+
+
+@click.command()
+@click.option("--agents-only", is_flag=True, help="Stop the agents; the server goes on.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds to wait.")
+@server_options
+def down(server: ServerOptions, agents_only: bool, timeout: float) -> None:
+    """Stop the agents and every process they started, then the server."""
+    if agents_only:
+        client = connect(server)
+        names = [row["name"] for row in list_agents(client) if row["wanted"] == "running"]
+        code = ask(client, "stop", names, "bullpen down")
+        code = max(code, wait_until_settled(client, "stop", names, timeout))
+        if code != ExitCode.OK:
+            raise SystemExit(code)
+        return
+    if server.url or os.environ.get("BULLPEN_URL"):
+        raise CommandFailed(
+            "A server is stopped on its own machine, not by its address.",
+            hint="Leave --url and BULLPEN_URL out, or stop its agents alone: bullpen down --agents-only",
+            code=ExitCode.USAGE,
+        )
+    record = running(server)
+    if record is None:
+        output.say(f"No server runs for the team “{locate(server.settings).team}”.")
+        return
+    # The answer to our token proves that the process in the record is the server, and no later one with its number.
+    connect(server).get("/api/me")
+    os.kill(record.pid, signal.SIGINT)
+    output.say(f"Stopping the agents and the server (process {record.pid}) …")
+    deadline = time.monotonic() + timeout
+    while is_alive(record.pid):
+        if time.monotonic() > deadline:
+            raise CommandFailed(
+                f"The server has not ended after {timeout:g} s.", hint=f"Stop it at once: kill {record.pid}",
+                code=ExitCode.TIMED_OUT,
+            )  # fmt: skip
+        time.sleep(_LOOK_S)
+    output.say("Stopped. Start again: bullpen up")

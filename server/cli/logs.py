@@ -1,0 +1,61 @@
+"""`bullpen logs`: the server's log, or what an agent's terminal printed."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from server.cli import output
+from server.cli.client import Client, segment
+from server.cli.connection import connect, running
+from server.cli.failure import CommandFailed, ExitCode
+from server.cli.logging_setup import log_file
+from server.cli.options import ServerOptions, server_options
+from server.config import locate
+
+_LOOK_S = 0.5
+
+
+@click.command()
+@click.argument("agent", required=False)
+@click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C. For the server's log.")
+@server_options
+def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool) -> None:
+    """Show the server's log, or the last lines of AGENT's terminal."""
+    if agent is not None:
+        if follow:
+            raise click.UsageError(f"To follow an agent, look at its terminal: bullpen attach {agent}")
+        _agent(connect(server), agent.removeprefix("@"), lines)
+        return
+    record = running(server)
+    file = log_file(record.data if record else locate(server.settings).data)
+    if not file.exists():
+        raise CommandFailed(
+            f"There is no log yet: {file}.", hint="Start the server: bullpen up", code=ExitCode.NOT_FOUND
+        )
+    for line in _last(file, lines, follow):
+        output.data(line)
+
+
+def _agent(client: Client, name: str, lines: int) -> None:
+    answer = client.get(f"/api/agents/{segment(name)}/logs", lines=lines)
+    for line in answer["lines"]:
+        output.data(line)
+
+
+def _last(file: Path, lines: int, follow: bool) -> Iterator[str]:
+    """Yield the last lines, then those that are added; a log that begins anew is read from its beginning."""
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        for line in deque(stream, maxlen=lines):
+            yield line.rstrip("\n")
+        position = stream.tell()
+    while follow:
+        time.sleep(_LOOK_S)
+        position = 0 if file.stat().st_size < position else position
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            stream.seek(position)
+            yield from (line.rstrip("\n") for line in stream)
+            position = stream.tell()
