@@ -10,6 +10,16 @@ OPERATORS = "operators"
 """Audience: chairman and operators."""
 
 
+class _Everything(frozenset[str]):
+    """The access of the server itself: every audience there is."""
+
+    def __contains__(self, audience: object) -> bool:
+        return True
+
+
+EVERYTHING: frozenset[str] = _Everything()
+
+
 def channel_audience(channel: str) -> str:
     """Return the audience of those who may read a channel that is not open to the whole team."""
     return f"channel:{channel}"

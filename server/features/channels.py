@@ -7,7 +7,7 @@ from pydantic import Field
 
 from server.core.call import Call, Caller, Row, Transaction
 from server.core.errors import BadArgument, Conflict, NotFound, NotSignedIn
-from server.core.event import OPERATORS, TEAM, Event, channel_audience, event, member_audience
+from server.core.event import EVERYTHING, OPERATORS, TEAM, Event, channel_audience, event, member_audience
 from server.core.moment import iso
 from server.core.names import ChannelName, Line, MemberName, Note
 from server.core.operation import command, query
@@ -225,18 +225,19 @@ def find_channel(transaction: Transaction, channel_id: str) -> Channel | None:
 
 def access_of(transaction: Transaction, caller: Caller) -> frozenset[str]:
     """Return the audiences a caller belongs to now. Raises NotSignedIn when its credentials no longer hold."""
-    if caller.kind != "system":
-        row = transaction.one(
-            "SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL"
-            " AND (:token IS NULL OR EXISTS (SELECT 1 FROM token WHERE id = :token AND revoked_at IS NULL))"
-            " AND (:session IS NULL OR EXISTS (SELECT 1 FROM session WHERE hash = :session AND ended_at IS NULL))",
-            {"name": caller.name, "token": caller.token_id, "session": caller.session},
-        )
-        if row is None:
-            raise NotSignedIn("These credentials were revoked.", hint="Sign in again, or ask for a new token.")
+    if caller.kind == "system":
+        return EVERYTHING
+    row = transaction.one(
+        "SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL"
+        " AND (:token IS NULL OR EXISTS (SELECT 1 FROM token WHERE id = :token AND revoked_at IS NULL))"
+        " AND (:session IS NULL OR EXISTS (SELECT 1 FROM session WHERE hash = :session AND ended_at IS NULL))",
+        {"name": caller.name, "token": caller.token_id, "session": caller.session},
+    )
+    if row is None:
+        raise NotSignedIn("These credentials were revoked.", hint="Sign in again, or ask for a new token.")
     rows = transaction.all("SELECT channel FROM channel_member WHERE member = :name", {"name": caller.name})
     own = {TEAM, member_audience(caller.name), *(channel_audience(row["channel"]) for row in rows)}
-    if caller.role in ("chairman", "operator", "system"):
+    if caller.role in ("chairman", "operator"):
         own.add(OPERATORS)
     return frozenset(own)
 

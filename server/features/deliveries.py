@@ -73,6 +73,8 @@ class Owed:
     attempts: int
     stored_at: int
     pushed_at: int | None
+    push_id: str | None
+    reply_to: int | None
 
 
 @query(allow=SYSTEM)
@@ -88,24 +90,61 @@ def list_recipients_owed(call: Call) -> list[str]:
     return [row["recipient"] for row in rows]
 
 
+PushId = Annotated[str, Field(pattern=r"^[0-9a-z]{4,32}$")]
+
+
 @command(allow=SYSTEM, emits=[MessageDelivery])
-def mark_pushed(call: Call, *, recipient: MemberName, messages: list[MessageId], way: Line) -> list[Receipt]:
+def mark_pushed(
+    call: Call, *, recipient: MemberName, messages: list[MessageId], way: Line, push_id: PushId
+) -> list[Receipt]:
     """Record that messages were handed over by some way. That is no proof that they were seen."""
-    return _advance(
-        call,
-        recipient,
-        messages,
+    change = (
         "state = CASE state WHEN 'stored' THEN 'pushed' ELSE state END, attempts = attempts + 1,"
-        " pushed_at = :now, way = :way",
-        "state IN ('stored', 'pushed')",
-        way=way,
+        " pushed_at = :now, way = :way, push_id = :push_id"
     )
+    return _advance(call, recipient, messages, change, "state IN ('stored', 'pushed')", way=way, push_id=push_id)
 
 
 @command(allow=SYSTEM, emits=[MessageDelivery])
-def mark_seen(call: Call, *, recipient: MemberName, messages: list[MessageId], way: Line) -> list[Receipt]:
-    """Record proof that messages entered the recipient's turn."""
-    return seen(call, recipient, messages, way)
+def mark_push_seen(call: Call, *, recipient: MemberName, push_id: PushId, way: Line) -> list[Receipt]:
+    """Record proof that a push entered the recipient's turn, and with it the messages in it."""
+    rows = call.transaction.all(
+        "SELECT message_id FROM delivery WHERE recipient = :recipient AND push_id = :push_id AND state <> 'handled'",
+        {"recipient": recipient, "push_id": push_id},
+    )
+    return seen(call, recipient, [row["message_id"] for row in rows], way)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Messages that were handed over together and are not handled yet."""
+
+    push_id: str
+    state: str
+    """pushed | seen"""
+
+
+@query(allow=SYSTEM)
+def list_pushes(call: Call, *, recipient: MemberName) -> list[Push]:
+    """Pushes to a recipient of which something is not handled yet."""
+    rows = call.transaction.all(
+        "SELECT DISTINCT push_id, state FROM delivery WHERE recipient = :recipient AND push_id IS NOT NULL"
+        " AND state IN ('pushed', 'seen')",
+        {"recipient": recipient},
+    )
+    return [Push(row["push_id"], row["state"]) for row in rows]
+
+
+@command(allow=SYSTEM, emits=[MessageDelivery])
+def mark_push_lost(call: Call, *, recipient: MemberName, push_id: PushId) -> list[Receipt]:
+    """Record that a push is in no conversation of the recipient any more: what was in it is owed as before."""
+    rows = call.transaction.all(
+        "UPDATE delivery SET state = 'stored', seen_at = NULL, pushed_at = NULL, push_id = NULL"  # noqa: S608
+        " WHERE recipient = :recipient AND push_id = :push_id AND state IN ('pushed', 'seen')"
+        f" RETURNING {_COLUMNS}",
+        {"recipient": recipient, "push_id": push_id},
+    )
+    return [_told(call, row) for row in rows]
 
 
 def owe(call: Call, number: int, channel: str, recipients: Iterable[str]) -> list[Receipt]:
@@ -127,7 +166,7 @@ def owed_to(transaction: Transaction, recipient: str, limit: int) -> list[Owed]:
     rows = transaction.all(
         "SELECT delivery.id AS delivery, message.id AS message, message.channel, message.sender, message.sender_kind,"
         " coalesce(member.role, 'system') AS sender_role, message.content, message.thread, delivery.state,"
-        " delivery.attempts, delivery.stored_at, delivery.pushed_at"
+        " delivery.attempts, delivery.stored_at, delivery.pushed_at, delivery.push_id, message.reply_to"
         " FROM delivery JOIN message ON message.id = delivery.message_id LEFT JOIN member ON member.name = message.sender"
         " WHERE delivery.recipient = :recipient AND delivery.state IN ('stored', 'pushed')"
         " ORDER BY delivery.id LIMIT :limit",
@@ -178,14 +217,21 @@ def _finish(call: Call, condition: str, recipient: str, **parameters: object) ->
 
 
 def _advance(
-    call: Call, recipient: str, messages: Sequence[int], change: str, condition: str, *, way: str
+    call: Call,
+    recipient: str,
+    messages: Sequence[int],
+    change: str,
+    condition: str,
+    *,
+    way: str,
+    push_id: str | None = None,
 ) -> list[Receipt]:
     receipts = []
     for number in messages:
         row = call.transaction.one(
             f"UPDATE delivery SET {change} WHERE recipient = :recipient AND message_id = :message AND {condition}"  # noqa: S608
             f" RETURNING {_COLUMNS}",
-            {"recipient": recipient, "message": number, "now": call.now, "way": way},
+            {"recipient": recipient, "message": number, "now": call.now, "way": way, "push_id": push_id},
         )
         if row is not None:
             receipts.append(_told(call, row))

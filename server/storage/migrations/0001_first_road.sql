@@ -121,6 +121,7 @@ CREATE TABLE delivery (
   recipient TEXT NOT NULL REFERENCES member (name),
   state TEXT NOT NULL CHECK (state IN ('stored', 'pushed', 'seen', 'handled')),
   way TEXT,
+  push_id TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
   stored_at INTEGER NOT NULL,
   pushed_at INTEGER,
@@ -129,6 +130,7 @@ CREATE TABLE delivery (
   UNIQUE (message_id, recipient)
 );
 CREATE INDEX delivery_unseen ON delivery (recipient, id) WHERE state IN ('stored', 'pushed');
+CREATE INDEX delivery_by_push ON delivery (recipient, push_id) WHERE push_id IS NOT NULL AND state <> 'handled';
 CREATE INDEX delivery_unhandled ON delivery (recipient, channel) WHERE state <> 'handled';
 
 CREATE TABLE agent (

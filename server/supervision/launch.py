@@ -1,0 +1,88 @@
+"""Furnishes one run of an agent: its token, its folder's files, its command; then has a holder start it."""
+
+import asyncio
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.config import AgentConfig
+from server.dispatch import Dispatch
+from server.supervision.kinds.kind import Kind, Launch, Run
+from server.terminals import launch as terminals
+from server.terminals.attachment import Attachment
+
+
+@dataclass(frozen=True)
+class Premises:
+    """What all agents of an office share."""
+
+    agents_folder: Path
+    server_url: str
+
+
+def folder_of(premises: Premises, name: str) -> Path:
+    return premises.agents_folder / name
+
+
+def describe_run(
+    premises: Premises, agent: AgentConfig, *, run_id: str, generation: int, session_id: str, token: str
+) -> Run:
+    """Return the run as its kind sees it."""
+    folder = folder_of(premises, agent.name)
+    return Run(
+        agent=agent,
+        run_id=run_id,
+        generation=generation,
+        session_id=session_id,
+        folder=folder,
+        workdir=agent.workdir,
+        server_url=premises.server_url,
+        token_file=folder / "token",
+        token=token,
+    )
+
+
+async def begin(
+    premises: Premises, agent: AgentConfig, kind: Kind, session_id: str, dispatch: Dispatch
+) -> tuple[Run, Launch]:
+    """Record a new run, mint its token and write its files. Raises CannotLaunch, OSError."""
+    run_id = uuid.uuid4().hex
+    begun = await dispatch.as_system("begin_run", name=agent.name, run_id=run_id)
+    minted = await dispatch.as_system("mint_run_token", name=agent.name, run_id=run_id)
+    run = describe_run(
+        premises, agent, run_id=run_id, generation=begun.generation, session_id=session_id, token=minted.token
+    )
+    return run, await asyncio.to_thread(_furnish, kind, run)
+
+
+async def start(run: Run, launch: Launch) -> Attachment:
+    """Have a holder start the agent. Raises AlreadyHeld, HolderFailed, HolderLost."""
+    return await terminals.launch(
+        run.folder,
+        run_id=run.run_id,
+        generation=run.generation,
+        argv=launch.argv,
+        environment=launch.environment,
+        working_directory=launch.working_directory,
+        columns=launch.cols,
+        rows=launch.rows,
+    )
+
+
+def _furnish(kind: Kind, run: Run) -> Launch:
+    for folder in (run.folder, run.home, run.temporary):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    _write_token(run.token_file, run.token)
+    return kind.prepare(run)
+
+
+def _write_token(file: Path, token: str) -> None:
+    """Replace the token file whole: the bridge reads it again whenever it is refused."""
+    new = file.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(token + "\n")
+    new.replace(file)
