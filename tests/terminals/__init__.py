@@ -1,0 +1,1 @@
+"""Real pseudo-terminals, real processes, real holders."""
