@@ -56,15 +56,15 @@ class PromptMessage:
 
 
 def clean_text(text: str) -> str:
-    """Return a text without control, invisible and direction-changing characters, and without tags that mean something.
+    """Return what somebody wrote without what is hidden, without tags that mean something, and without push ids."""
+    return _OWN_MARK.sub("(", _TAG.sub(_NO_TAG, visible_text(text)))
 
-    What is left has \\n and \\t as its only controls, and its visible words in their order.
-    """
-    text = _ESCAPE_SEQUENCE.sub("", text)
-    text = _LINE_END.sub("\n", text)
+
+def visible_text(text: str) -> str:
+    """Return a text without control, invisible and direction-changing characters; \\n and \\t stay."""
+    text = _LINE_END.sub("\n", _ESCAPE_SEQUENCE.sub("", text))
     text = "".join(character for character in text if character in "\n\t" or not _is_hidden(character))
-    text = _TAG.sub(_NO_TAG, _INVISIBLE.sub("", text))
-    return _OWN_MARK.sub("(", text)
+    return _INVISIBLE.sub("", text)
 
 
 def compose_push(push_id: str, messages: Sequence[PromptMessage]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from server.supervision.prompt_text import clean_text
+from server.supervision.prompt_text import visible_text
 
 _AT = "\uff20"
 """A wide @: the plain one makes some CLIs open a file or a list of files, which then takes the Enter."""
@@ -13,7 +13,7 @@ def typed_lines(text: str) -> Sequence[bytes]:
 
     No paste brackets: a CLI may fold a paste away, and what could end one early is gone from the text.
     """
-    plain = clean_text(text).replace("\t", "    ").replace("@", _AT).strip()
+    plain = visible_text(text).replace("\t", "    ").replace("@", _AT).strip()
     if not plain:
         return ()
     return (plain.encode(), b"\r")

@@ -45,7 +45,7 @@ class Claude:
         if _program(agent) is None:
             if agent.command:
                 return f"There is no program {agent.command[0]}: correct command of {agent.name} in agents.yaml."
-            return "Claude Code is not installed: npm install -g @anthropic-ai/claude-code, or name its path as command."
+            return "Claude Code is not installed: npm install -g @anthropic-ai/claude-code, or set command to its path."
         return None
 
     def prepare(self, run: Run) -> Launch:

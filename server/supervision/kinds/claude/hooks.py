@@ -5,6 +5,7 @@ from typing import Any
 
 from server.supervision.kinds.kind import Activity, HookMeaning
 from server.supervision.kinds.mcp_config import SERVER_NAME
+from server.supervision.prompt_text import clean_text
 
 REPORTED_EVENTS = (
     "UserPromptSubmit",
@@ -81,7 +82,7 @@ def _activity(payload: Mapping[str, object]) -> tuple[str, str] | None:
         case "Stop":
             return "idle", "turn finished"
         case "StopFailure":
-            return _failure(str(payload.get("error")), _short(payload.get("last_assistant_message")))
+            return _failure(_short(payload.get("error")), _short(payload.get("last_assistant_message")))
         case _:
             return None
 
@@ -91,7 +92,7 @@ def _failure(error: str, detail: str) -> tuple[str, str]:
         return "needs_you", _NEEDS_SOMEONE[error]
     if error in _LIMITED:
         return "limited", f"{_LIMITED[error]}: {detail}" if detail else _LIMITED[error]
-    return "idle", f"its turn failed: {detail or error}"
+    return "idle", f"its turn failed: {detail or error or 'no reason given'}"
 
 
 def _tool(payload: Mapping[str, object]) -> str:
@@ -115,5 +116,5 @@ def _question(payload: Mapping[str, object]) -> str:
 
 
 def _short(value: object) -> str:
-    text = " ".join(value.split()) if isinstance(value, str) else ""
+    text = " ".join(clean_text(value[: 10 * _LONGEST_DETAIL]).split()) if isinstance(value, str) else ""
     return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"

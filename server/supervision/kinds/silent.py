@@ -1,0 +1,32 @@
+"""What a kind is that keeps no record, has no hooks and is pushed nothing: its agent fetches by itself."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from server.config import AgentConfig
+from server.supervision.kinds.kind import Activity, HookMeaning, Run
+
+
+class Silent:
+    """The parts of a kind about which there is nothing to say."""
+
+    has_process = True
+    ways: Sequence[str] = ()
+    polite_exit: Sequence[bytes] = ()
+
+    def problem(self, agent: AgentConfig) -> str | None:
+        return None
+
+    def has_session(self, run: Run) -> bool:
+        return False
+
+    def observe(self, run: Run, pid: int) -> Activity | None:
+        return None
+
+    def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
+        return HookMeaning()
+
+    def remembered(self, run: Run, push_ids: Iterable[str]) -> frozenset[str]:
+        return frozenset()
+
+    def paste(self, text: str) -> Sequence[bytes]:
+        return ()
