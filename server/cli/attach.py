@@ -1,12 +1,14 @@
 """`bullpen attach`: an agent's terminal in this one. Detaching stops nothing."""
 
 import asyncio
+import codecs
 import json
 import os
 import shutil
 import signal
 import sys
 import termios
+import time
 import tty
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +23,9 @@ from server.cli.failure import CommandFailed, ExitCode
 from server.cli.options import ServerOptions, server_options
 
 _DETACH = b"\x1d"
+_DETACHED = "Detached. The agent goes on."
 _OFFSET_BYTES = 8
+_ASK_AGAIN_S = 60.0
 # Out of the alternate screen; cursor shown; mouse, focus and paste reports off; colours and keyboard as they were.
 _RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[0m\r\n"
 
@@ -40,68 +44,87 @@ def attach(server: ServerOptions, agent: str, with_input: bool, force: bool) -> 
     ticket = client.post(f"/api/agents/{segment(agent.removeprefix('@'))}/terminal/ticket", {"mode": mode})["ticket"]
     address = f"ws{client.url.removeprefix('http')}/ws/terminal?ticket={segment(ticket)}"
     with _raw_terminal():
-        ending = asyncio.run(_watch(address, with_input=mode == "input", force=force))
+        ending = asyncio.run(_watch(address, client.token, with_input=mode == "input", force=force))
     output.say(ending)
 
 
-async def _watch(address: str, *, with_input: bool, force: bool) -> str:
+async def _watch(address: str, token: str | None, *, with_input: bool, force: bool) -> str:
     """Show and type until one side ends; return what to say then."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(headers=headers) as session,
             session.ws_connect(address, heartbeat=20, max_msg_size=0) as socket,
             _keys() as keys,
         ):
-            if with_input:
-                await socket.send_json({"type": "take", "force": force})
-            ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            async with asyncio.TaskGroup() as tasks:
-                showing = tasks.create_task(_show(socket, ended))
-                typing = tasks.create_task(_type(socket, keys, ended, with_input=with_input))
-                await ended
-                showing.cancel()
-                typing.cancel()
-            return ended.result()
+            typing = _Typing(socket, keys, force=force) if with_input else None
+            showing = asyncio.ensure_future(_show(socket, typing))
+            detaching = asyncio.ensure_future(typing.type() if typing else _until_detached(keys))
+            done, waiting = await asyncio.wait((showing, detaching), return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            return done.pop().result()
     except aiohttp.ClientError as error:
         raise CommandFailed(f"The terminal cannot be reached: {error}", code=ExitCode.UNREACHABLE) from None
 
 
-async def _show(socket: aiohttp.ClientWebSocketResponse, ended: asyncio.Future[str]) -> None:
-    reason = "The server closed the terminal."
+async def _show(socket: aiohttp.ClientWebSocketResponse, typing: "_Typing | None") -> str:
     async for message in socket:
         if message.type is aiohttp.WSMsgType.BINARY:
             os.write(sys.stdout.fileno(), message.data[_OFFSET_BYTES:])
-        elif message.type is aiohttp.WSMsgType.TEXT:
-            frame = json.loads(message.data)
-            if frame.get("type") == "exit":
-                reason = f"The agent ended ({frame.get('reason') or frame.get('code')}). Look: bullpen status"
-                break
-            if frame.get("type") == "error":
-                reason = str(frame.get("message") or "The server refused.")
-                break
-    if not ended.done():
-        ended.set_result(reason)
+            continue
+        frame = json.loads(message.data)
+        match frame.get("type"):
+            case "lock":
+                if typing is not None and frame.get("mine"):
+                    typing.has_keyboard = True
+            case "exit":
+                code = "" if frame.get("code") is None else f", code {frame['code']}"
+                return f"The agent's terminal has ended ({frame.get('reason')}{code}). Look: bullpen status"
+            case "error" if typing is not None and typing.has_keyboard:
+                os.write(sys.stdout.fileno(), b"\a")
+            case "error":
+                return f"{frame.get('message')} {frame.get('hint') or ''}".strip()
+    return "The server ended the connection. Look: bullpen status"
 
 
-async def _type(
-    socket: aiohttp.ClientWebSocketResponse,
-    keys: "asyncio.Queue[bytes | None]",
-    ended: asyncio.Future[str],
-    *,
-    with_input: bool,
-) -> None:
+async def _until_detached(keys: "asyncio.Queue[bytes | None]") -> str:
     while True:
         typed = await keys.get()
-        if typed is None:
-            size = shutil.get_terminal_size()
-            if with_input:
-                await socket.send_json({"type": "resize", "cols": size.columns, "rows": size.lines})
-        elif _DETACH in typed:
-            if not ended.done():
-                ended.set_result("Detached. The agent goes on.")
-            return
-        elif with_input:
-            await socket.send_json({"type": "in", "data": typed.decode("utf-8", "replace")})
+        if typed is not None and _DETACH in typed:
+            return _DETACHED
+
+
+class _Typing:
+    """Sends what is typed. The keyboard is lent for two minutes after each key, so it is asked for again before."""
+
+    def __init__(
+        self, socket: aiohttp.ClientWebSocketResponse, keys: "asyncio.Queue[bytes | None]", *, force: bool
+    ) -> None:
+        self.has_keyboard = False
+        self._socket = socket
+        self._keys = keys
+        self._force = force
+        self._asked = float("-inf")
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    async def type(self) -> str:
+        while True:
+            typed = await self._keys.get()
+            if typed is not None and _DETACH in typed:
+                return _DETACHED
+            await self._ask_for_keyboard()
+            if typed is None:
+                size = shutil.get_terminal_size()
+                await self._socket.send_json({"type": "resize", "cols": size.columns, "rows": size.lines})
+            elif text := self._decode(typed):
+                await self._socket.send_json({"type": "in", "data": text})
+
+    async def _ask_for_keyboard(self) -> None:
+        if time.monotonic() - self._asked > _ASK_AGAIN_S:
+            await self._socket.send_json({"type": "take", "force": self._force})
+        self._asked = time.monotonic()
 
 
 @asynccontextmanager

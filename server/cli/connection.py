@@ -2,13 +2,13 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from server.cli.client import Client
 from server.cli.failure import CommandFailed, ExitCode
 from server.cli.options import ServerOptions
-from server.config import Location, Settings, default_data_root, locate, team_file
+from server.config import Settings, default_data_root, locate, team_file
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,29 @@ def connect(options: ServerOptions) -> Client:
 
 
 def running(options: ServerOptions) -> Record | None:
-    """Return the record of the server that runs for this team, if one does.
+    """Return the record of the server that runs for the team that is meant, if one does."""
+    return read_record(locate(meant(options.settings)).data)
 
-    Where neither a team file nor an option names a team, the only server that runs is meant.
+
+def meant(settings: Settings) -> Settings:
+    """Name the team that is meant where neither a team file nor an option does: the one that runs, or the only one.
+
+    Raises CommandFailed if several run.
     """
-    record = read_record(locate(options.settings).data)
-    if record is not None or _names_a_team(options):
-        return record
-    others = running_teams()
-    if len(others) > 1:
-        names = ", ".join(sorted(others))
-        raise CommandFailed(f"Several teams run here: {names}.", hint="Choose one: --team NAME", code=ExitCode.USAGE)
-    return next(iter(others.values()), None)
+    named = settings.team or settings.data or os.environ.get("BULLPEN_DATA")
+    if named or team_file(settings, os.environ) is not None:
+        return settings
+    teams = sorted(running_teams()) or existing_teams()
+    if len(teams) > 1 and running_teams():
+        raise CommandFailed(
+            f"Several teams run here: {', '.join(teams)}.", hint="Choose one: --team NAME", code=ExitCode.USAGE
+        )
+    return replace(settings, team=teams[0]) if len(teams) == 1 else settings
+
+
+def existing_teams() -> list[str]:
+    """Return the names of the teams in the usual place."""
+    return sorted(file.parent.name for file in default_data_root(os.environ).glob("*/team.sqlite3"))
 
 
 def running_teams() -> dict[str, Record]:
@@ -105,7 +116,7 @@ def is_alive(pid: int) -> bool:
 
 def no_server(options: ServerOptions) -> CommandFailed:
     """Build the failure that says that no server runs for this team, and what does run."""
-    location: Location = locate(options.settings)
+    location = locate(meant(options.settings))
     hint = "Start it: bullpen up"
     others = sorted(set(running_teams()) - {location.team})
     if others:
@@ -126,9 +137,3 @@ def given_token(options: ServerOptions) -> str | None:
         raise CommandFailed(
             f"The token file {options.token_file} cannot be read: {reason}.", code=ExitCode.USAGE
         ) from None
-
-
-def _names_a_team(options: ServerOptions) -> bool:
-    settings: Settings = options.settings
-    named = settings.team or settings.data or os.environ.get("BULLPEN_DATA")
-    return bool(named) or team_file(settings, os.environ) is not None

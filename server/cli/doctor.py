@@ -7,13 +7,14 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
 import server as program
 from server.cli import data_folder, output
 from server.cli.client import Client
-from server.cli.connection import read_record
+from server.cli.connection import meant, read_record
 from server.cli.failure import ExitCode
 from server.cli.options import ServerOptions, json_option, server_options
 from server.cli.programs import CLAUDE, found, version_of
@@ -56,15 +57,16 @@ def doctor(server: ServerOptions, json_fields: str | None) -> None:
 def _all(server: ServerOptions) -> Iterator[Check]:
     yield Check("program", "ok", f"Bullpen {program.__version__}, Python {sys.version.split()[0]}")
     yield _terminal()
+    settings = meant(server.settings)
     try:
-        location = locate(server.settings)
+        location = locate(settings)
     except ConfigError as error:
         yield from _configuration(error)
         return
     for check in (_folder, _disk, _database, _serving, _leftovers):
         yield check(location)
     try:
-        config = load_config(server.settings)
+        config = load_config(settings)
     except ConfigError as error:
         yield from _configuration(error)
         return
@@ -73,7 +75,7 @@ def _all(server: ServerOptions) -> Iterator[Check]:
         "ok",
         f"{len(config.agents)} agents" if config.source else "there is none here; bullpen init writes one",
     )
-    for agent_check in (_agent_programs, _work_folders, _secrets):
+    for agent_check in (_agent_programs, _sign_ins, _work_folders, _secrets):
         yield from agent_check(config)
 
 
@@ -195,6 +197,23 @@ def _agent_programs(config: Config) -> Iterator[Check]:
             and shutil.which(agent.command[0], path=os.environ.get("PATH")) is None
         ):
             yield Check(agent.name, "fail", f"“{agent.command[0]}” is not found", "Give the whole path in agents.yaml.")
+
+
+def _sign_ins(config: Config) -> Iterator[Check]:
+    """Look for the sign-in that agents without a key or a token of their own are given a copy of."""
+    folders = set()
+    for agent in config.agents:
+        provider = agent.provider
+        if agent.kind != "claude" or {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"} & {*agent.environment_secrets}:
+            continue
+        if provider is None or (provider.auth == "oauth" and provider.secret is None):
+            folders.add((provider.config_dir if provider else None) or Path("~/.claude").expanduser())
+    for folder in sorted(folders):
+        if (folder / ".credentials.json").is_file():
+            yield Check("sign-in", "ok", f"the one in {folder} is given to agents without a key")
+        else:
+            yield Check("sign-in", "warn", f"there is none in {folder}, and agents have no key",
+                        "Sign in: claude, then /login. Or name a key under providers in agents.yaml.")  # fmt: skip
 
 
 def _work_folders(config: Config) -> Iterator[Check]:

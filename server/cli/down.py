@@ -8,7 +8,7 @@ import click
 
 from server.cli import output
 from server.cli.agents import ask, wait_until_settled
-from server.cli.connection import connect, is_alive, running
+from server.cli.connection import connect, is_alive, meant, running
 from server.cli.failure import CommandFailed, ExitCode
 from server.cli.options import ServerOptions, server_options
 from server.cli.status import list_agents
@@ -39,7 +39,7 @@ def down(server: ServerOptions, agents_only: bool, timeout: float) -> None:
         )
     record = running(server)
     if record is None:
-        output.say(f"No server runs for the team “{locate(server.settings).team}”.")
+        output.say(f"No server runs for the team “{locate(meant(server.settings)).team}”.")
         return
     # The answer to our token proves that the process in the record is the server, and no later one with its number.
     connect(server).get("/api/me")

@@ -9,7 +9,7 @@ import click
 
 from server.cli import output
 from server.cli.client import Client, segment
-from server.cli.connection import connect, running
+from server.cli.connection import connect, meant
 from server.cli.failure import CommandFailed, ExitCode
 from server.cli.logging_setup import log_file
 from server.cli.options import ServerOptions, server_options
@@ -20,7 +20,7 @@ _LOOK_S = 0.5
 
 @click.command()
 @click.argument("agent", required=False)
-@click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many lines.")
+@click.option("-n", "--lines", type=click.IntRange(1, 5000), default=100, show_default=True, help="How many lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C. For the server's log.")
 @server_options
 def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool) -> None:
@@ -30,8 +30,7 @@ def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool) -> 
             raise click.UsageError(f"To follow an agent, look at its terminal: bullpen attach {agent}")
         _agent(connect(server), agent.removeprefix("@"), lines)
         return
-    record = running(server)
-    file = log_file(record.data if record else locate(server.settings).data)
+    file = log_file(locate(meant(server.settings)).data)
     if not file.exists():
         raise CommandFailed(
             f"There is no log yet: {file}.", hint="Start the server: bullpen up", code=ExitCode.NOT_FOUND

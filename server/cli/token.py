@@ -10,7 +10,7 @@ import click
 from server.app import offline
 from server.cli import data_folder, output
 from server.cli.client import Client, Json, segment
-from server.cli.connection import connect, running
+from server.cli.connection import connect, meant, running
 from server.cli.options import ServerOptions, json_option, server_options
 from server.config import Config, load_config
 from server.config.section import duration_s
@@ -90,7 +90,7 @@ def _ask(server: ServerOptions, by_http: Callable[[Client], Json], operation: st
     """Ask the running server, or run the operation on the data folder if none runs."""
     if server.url or os.environ.get("BULLPEN_URL") or running(server) is not None:
         return by_http(connect(server))
-    config = load_config(server.settings)
+    config = load_config(meant(server.settings))
     data_folder.prepare(config.data)
     return asyncio.run(_offline(config, operation, arguments))
 

@@ -61,8 +61,9 @@ def up(
         return
     if detach:
         ready = background.start(_again(settings, only_server=only_server, verbose=verbose), configured, timeout)
-        _tell(configured, ready.url, _sign_in_link(ready), len(configured.agents), detached=True)
-        _open_browser(configured, _sign_in_link(ready) if wants_browser(open_browser) else None)
+        _tell(configured, ready.url, _sign_in_link(configured, ready), len(configured.agents), detached=True)
+        if wants_browser(open_browser):
+            _open_browser(configured, _sign_in_link(configured, ready))
         return
     set_up_logging(configured.data, verbose=verbose)
     raise SystemExit(_run(configured, only_server=only_server, open_browser=open_browser, in_background=in_background))
@@ -153,9 +154,10 @@ def _tell(configured: Config, url: str, link: str | None, agents: int, *, detach
     output.say("Watch: bullpen status -w    " + ("Stop: bullpen down" if detached else "Stop: Ctrl-C"))
 
 
-def _sign_in_link(record: Record) -> str:
+def _sign_in_link(configured: Config, record: Record) -> str:
     client = Client(record.url, record.token())
-    return str(client.post("/api/sign-in-links", {"name": client.get("/api/me")["name"]})["url"])
+    code = client.post("/api/sign-in-links", {"name": client.get("/api/me")["name"]})["code"]
+    return f"{configured.public_url or record.url}/#k={code}"
 
 
 def _again(settings: Settings, *, only_server: bool, verbose: bool) -> list[str]:
@@ -179,10 +181,8 @@ def wants_browser(open_browser: bool | None) -> bool:
     return bool(screen) and sys.stdout.isatty() and not os.environ.get("CI")
 
 
-def _open_browser(configured: Config, link: str | None) -> None:
+def _open_browser(configured: Config, link: str) -> None:
     """Open the link by way of a private file: a browser's arguments can be read by every user of the machine."""
-    if link is None:
-        return
     page = configured.data / "run" / "open.html"
     page.unlink(missing_ok=True)
     with os.fdopen(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:

@@ -23,16 +23,23 @@ class AgentReader:
     """Reads `defaults`, `roles` and `agents` of one file; every problem is noted, none raised."""
 
     def __init__(
-        self, top: Section, folder: Path, data: Path, *, providers: Mapping[str, Provider], channels: tuple[str, ...]
+        self,
+        top: Section,
+        folder: Path,
+        data: Path,
+        *,
+        providers: Mapping[str, Provider],
+        channels: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._top = top
         self._folder = folder
         self._data = data
         self._providers = providers
         self._channels = channels
+        """Each with the roles whose holders are in it."""
         self._defaults = top.value("defaults") or Value(top.place, {})
         self._roles = dict(top.section("roles"))
-        self.roles = tuple(self._roles)
+        self.roles = tuple({**self._roles, **dict.fromkeys(keys.JOBS)})
 
     def agents(self) -> tuple[AgentConfig, ...]:
         """Return every agent of the file, each name once."""
@@ -52,7 +59,7 @@ class AgentReader:
         self._settings("", section)
         for name, value in self._roles.items():
             role = Section(value, f"roles.{name}", self._top.problems)
-            role.only((*keys.SETTINGS, *keys.ROLE_ONLY), keys.SETTINGS_NOT_YET)
+            role.only(keys.ROLE, keys.SETTINGS_NOT_YET)
             if not is_member_name(name):
                 self._top.problem(
                     value.place, f"“{name}” is no role's name: a-z, 0-9, _ and -, starting with a letter."
@@ -96,7 +103,8 @@ class AgentReader:
             section.problem(section.place_of(key), f"roles extend each other in a circle: {' → '.join((*seen, name))}.")
             return []
         if name not in self._roles:
-            section.problem(section.place_of(key), f"there is no role “{name}”.", nearest(name, self._roles))
+            if name not in keys.JOBS:
+                section.problem(section.place_of(key), f"there is no role “{name}”.", nearest(name, self.roles))
             return []
         role = Section(self._roles[name], f"roles.{name}", section.problems)
         return [*self._lineage(role, "extends", (*seen, name)), name]
@@ -108,6 +116,7 @@ class AgentReader:
         for key, kinds in (
             ("model", keys.KINDS_WITH_MODEL),
             ("permissions", keys.KINDS_WITH_PERMISSIONS),
+            ("prompt", keys.KINDS_WITH_PROMPT),
             ("command", keys.KINDS_WITH_COMMAND),
         ):
             if asked.value(key) and kind not in kinds:
@@ -119,16 +128,17 @@ class AgentReader:
 
     def _settings(self, name: str, section: Section) -> AgentConfig:
         kind = section.choice("kind", keys.KINDS, _DEFAULT.kind, keys.KINDS_NOT_YET)
-        job = section.text("role")
+        role = section.text("role")
+        prompt = self._prompt(section) if kind in keys.KINDS_WITH_PROMPT else None
         allow, environment, secrets = self._environment(section)
         model, provider = self._model(section)
         with_model = kind in keys.KINDS_WITH_MODEL
         return AgentConfig(
             name=name,
             kind=kind,
-            role=section.choice("rights", keys.TOKEN_ROLES, "lead" if job == "lead" else "member"),
-            job=job,
-            prompt=self._prompt(section),
+            role=section.choice("rights", keys.TOKEN_ROLES, "lead" if role == "lead" else "member"),
+            job=role if prompt else self._job(role),
+            prompt=prompt,
             model=model if with_model else None,
             provider=provider if with_model else None,
             command=self._command(section) if kind in keys.KINDS_WITH_COMMAND else (),
@@ -136,15 +146,23 @@ class AgentReader:
             environment=MappingProxyType(environment),
             environment_allow=allow,
             environment_secrets=MappingProxyType(secrets),
-            channels=self._joined(section),
+            channels=self._joined(section, role),
             permission_mode=self._permission_mode(section),
             autostart=self._autostart(section),
             enabled=section.flag("enabled", True),
             restart=self._restart(section),
             stop_grace_s=self._stop(section),
             description=section.text("description"),
-            options=MappingProxyType(self._options(section)),
+            options=MappingProxyType(self._options(section, kind if name else None)),
         )
+
+    def _job(self, role: str) -> str:
+        """Return the role whose instructions come with Bullpen: this one or, by `extends`, one above it."""
+        above, seen = role, set[str]()
+        while above in self._roles and above not in keys.JOBS and above not in seen:
+            seen.add(above)
+            above = Section(self._roles[above], "", []).text("extends")
+        return above if above in keys.JOBS else role
 
     def _prompt(self, section: Section) -> Path | None:
         path = path_from(section, "prompt", self._folder)
@@ -222,15 +240,13 @@ class AgentReader:
                 value.place, f"{name} cannot be set or passed: every agent gets its own from Bullpen.", "Take it out."
             )
 
-    def _joined(self, section: Section) -> tuple[str, ...]:
-        joined = tuple(name.removeprefix("#") for name in section.texts("channels", _DEFAULT.channels))
+    def _joined(self, section: Section, role: str) -> tuple[str, ...]:
+        joined = [name.removeprefix("#") for name in section.texts("channels", _DEFAULT.channels)]
         for name in joined:
             if name not in self._channels:
-                section.problem(
-                    section.place_of("channels"),
-                    f"there is no channel “{name}” in this file.",
-                    nearest(name, self._channels),
-                )
+                hint = nearest(name, self._channels)
+                section.problem(section.place_of("channels"), f"there is no channel “{name}” in this file.", hint)
+        joined += [channel for channel, roles in self._channels.items() if role in roles]
         return tuple(dict.fromkeys(joined))
 
     @staticmethod
@@ -291,10 +307,13 @@ class AgentReader:
         return stop.duration("grace", _DEFAULT.stop_grace_s)
 
     @staticmethod
-    def _options(section: Section) -> dict[str, object]:
+    def _options(section: Section, kind: str | None) -> dict[str, object]:
         session = section.section("session")
         session.only(keys.SESSION)
         if not session.flag("resume", True):
             session.problem(session.place_of("resume"), "starting anew at every start is not in this version yet.",
                             "An agent goes on with its conversation.")  # fmt: skip
-        return {name: value.plain() for name, value in section.section("options")}
+        options = section.section("options")
+        if kind is not None:
+            options.only(keys.OPTIONS.get(kind, ()))
+        return {name: value.plain() for name, value in options}

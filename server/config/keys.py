@@ -7,7 +7,13 @@ KINDS = ("claude", "custom", "demo", "external")
 KINDS_NOT_YET = ("codex", "gemini", "opencode")
 KINDS_WITH_MODEL = ("claude",)
 KINDS_WITH_PERMISSIONS = ("claude",)
+KINDS_WITH_PROMPT = ("claude",)
 KINDS_WITH_COMMAND = ("claude", "custom")
+OPTIONS = {"demo": ("partner",)}
+"""What a kind understands beside the settings of all."""
+
+JOBS = ("demo", "developer", "lead", "reviewer")
+"""Roles that need not be declared: each has its instructions in `templates/roles`."""
 
 HUMAN_ROLES = ("chairman", "operator", "viewer")
 TOKEN_ROLES = ("lead", "member")
@@ -40,7 +46,7 @@ SETTINGS = (
 )  # fmt: skip
 """Of an agent, a role and the defaults."""
 AGENT_ONLY = ("count",)
-ROLE_ONLY = ("extends",)
+ROLE = (*(key for key in SETTINGS if key != "role"), "extends")
 SETTINGS_NOT_YET = {
     "limits": "No limit on memory, processors or processes would be kept.",
     "budget": "No budget would be kept; watch the cost at your provider.",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from server.config import keys
@@ -77,14 +77,13 @@ def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]
     """Read everybody and everything else of the file, noting every problem."""
     top = Section(document, "", problems)
     top.only(keys.TOP, keys.TOP_NOT_YET)
-    if top.value("version") and document_version(top) != 1:
+    version = top.value("version")
+    if version is not None and version.data != 1:
         top.wrong("version", "1")
     humans = _humans(top)
     channels, default_for = _channels(top)
-    reader = AgentReader(
-        top, folder, data, providers=_providers(top, folder), channels=tuple(channel.id for channel in channels)
-    )
-    agents = tuple(_with_defaults(agent, default_for) for agent in reader.agents())
+    reader = AgentReader(top, folder, data, providers=_providers(top, folder), channels=default_for)
+    agents = reader.agents()
     _check_channel_roles(top, default_for, reader.roles)
     people = {human.name for human in humans}
     for agent in agents:
@@ -92,11 +91,6 @@ def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]
             place = top.section("agents").place_of(agent.name)
             top.problem(place, f"“{agent.name}” is a human of this team already; every member has a name of its own.")
     return Team(agents=agents, humans=humans, channels=channels)
-
-
-def document_version(top: Section) -> object:
-    value = top.value("version")
-    return value.data if value else None
 
 
 def _humans(top: Section) -> tuple[HumanConfig, ...]:
@@ -121,7 +115,8 @@ def _humans(top: Section) -> tuple[HumanConfig, ...]:
 def _channels(top: Section) -> tuple[tuple[ChannelConfig, ...], dict[str, tuple[str, ...]]]:
     """Return the channels, general among them, and the jobs whose holders are in each."""
     channels = {GENERAL.id: GENERAL}
-    default_for: dict[str, tuple[str, ...]] = {}
+    default_for: dict[str, tuple[str, ...]] = {GENERAL.id: ()}
+    seen: set[str] = set()
     for index, item in enumerate(top.items("channels")):
         section = Section(item, f"channels[{index}]", top.problems)
         section.only(keys.CHANNEL, keys.CHANNEL_NOT_YET)
@@ -130,10 +125,11 @@ def _channels(top: Section) -> tuple[tuple[ChannelConfig, ...], dict[str, tuple[
             rule = "a-z, 0-9, _ . and -, or topic:NAME"
             top.problem(section.place_of("id"), f"“{identifier}” is no channel's id: {rule}.")
             continue
-        if identifier in default_for:
+        if identifier in seen:
             top.problem(section.place_of("id"), f"the channel “{identifier}” stands here twice.")
         description = section.text("topic", GENERAL.description if identifier == GENERAL.id else "")
         channels[identifier] = ChannelConfig(identifier, description)
+        seen.add(identifier)
         default_for[identifier] = section.texts("default_for")
     return tuple(channels.values()), default_for
 
@@ -144,13 +140,6 @@ def _check_channel_roles(top: Section, default_for: Mapping[str, tuple[str, ...]
         for job in section.texts("default_for"):
             if job not in roles:
                 top.problem(section.place_of("default_for"), f"there is no role “{job}”.", nearest(job, roles))
-
-
-def _with_defaults(agent: AgentConfig, default_for: Mapping[str, tuple[str, ...]]) -> AgentConfig:
-    more = tuple(
-        channel for channel, jobs in default_for.items() if agent.job in jobs and channel not in agent.channels
-    )
-    return replace(agent, channels=(*agent.channels, *more)) if more else agent
 
 
 def _providers(top: Section, folder: Path) -> dict[str, Provider]:

@@ -1,0 +1,75 @@
+# What one does with Bullpen from a checkout. Everything is installed into .venv and .cache, nothing elsewhere.
+# ARGS are passed on: make up ARGS="--port 8000", make test ARGS="tests/web -x".
+
+PYTHON ?= python3
+BIN := .venv/bin
+CLAUDE_VERSION := 2.1.329
+CLAUDE := .cache/cli/node_modules/@anthropic-ai/claude-code/package.json
+
+.PHONY: up test test-deps bench lint fmt clean
+
+up: .venv/installed
+	@$(BIN)/bullpen up $(ARGS)
+
+test: .venv/installed-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/installed-dev
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The stamps make a second run quick: only a changed pyproject.toml installs again.
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo "Installing Bullpen into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	@echo "Installing Bullpen and what its tests need into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ .venv/installed
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Bullpen needs Python 3.11 or newer. Name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "Python cannot make a virtual environment here. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+# What some tests need beside Python, on Debian: a browser, Node, and the real Claude Code, which talks to a scripted
+# model on this machine alone.
+test-deps: $(CLAUDE)
+	@missing=""; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	$(call apt_install)
+
+$(CLAUDE): Makefile
+	@missing=""; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	$(call apt_install)
+	npm install --prefix .cache/cli --save-exact --no-audit --no-fund @anthropic-ai/claude-code@$(CLAUDE_VERSION)
+	@touch $@
+
+define apt_install
+if [ -n "$$missing" ]; then \
+	command -v apt-get >/dev/null || { echo "Install:$$missing" >&2; exit 1; }; \
+	as=""; [ "$$(id -u)" = 0 ] || as="sudo"; \
+	$$as apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing; \
+fi
+endef
