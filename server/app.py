@@ -24,8 +24,23 @@ from server.core.errors import Unavailable
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
-from server.features import agents, audit, channels, deliveries, inbox, members, messages, sessions, snapshot, team
+from server.features import (
+    agents,
+    audit,
+    channels,
+    deliveries,
+    inbox,
+    members,
+    messages,
+    sessions,
+    snapshot,
+    team,
+    terminals,
+)
 from server.storage.sqlite import SqliteDatabase
+from server.supervision.launch import Premises
+from server.supervision.supervisor import Supervisor
+from server.web.agent_reports import Receivers, add_reports
 from server.web.errors import answer_errors
 from server.web.health import Health
 from server.web.identity import Identity
@@ -34,11 +49,13 @@ from server.web.pages import Pages
 from server.web.routes import add_operations
 from server.web.security import Gate, add_headers
 from server.web.session import Sessions
-from server.web.stream import SseFraming, Stream
+from server.web.stream import Reader, SseFraming, Stream
+from server.web.terminal_socket import TerminalSockets
+from server.web.terminal_text import TerminalTexts
 
 logger = logging.getLogger(__name__)
 
-FEATURES = (team, channels, members, sessions, agents, deliveries, messages, inbox, snapshot, audit)
+FEATURES = (team, channels, members, sessions, agents, deliveries, messages, inbox, snapshot, terminals, audit)
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024
 AGENTS_STOP_WITHIN_S = 60.0
@@ -116,7 +133,13 @@ class Office:
         self.url = f"http://{_in_url(host)}:{port}"
         self._port = port
         dispatch, feed = store.dispatch, store.feed
+        agents_folder = config.data / "agents"
         self.stream = Stream(feed, wall_clock, lambda caller: "")
+        self.stream.presence_changed = self._presence_changed
+        self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
+        self._terminals = TerminalSockets(dispatch, agents_folder, self.supervisor.terminal_of, os.urandom, wall_clock)
+        self._texts = TerminalTexts(dispatch, agents_folder)
+        self._beside: list[asyncio.Task[None]] = []
         identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
         dispatch.access_changed = identity.forget
         gate = Gate(identity, _hosts(config.host, port), config.public_url)
@@ -126,7 +149,6 @@ class Office:
 
     async def open(self, tasks: asyncio.TaskGroup) -> None:
         """Seat the team, add every route, start what runs beside them, and listen."""
-        del tasks
         await _seat(self.store, self.config)
         dispatch = self.store.dispatch
         add_operations(self.web, dispatch.registry, dispatch)
@@ -135,8 +157,12 @@ class Office:
         Sessions(dispatch, secure=(self.config.public_url or "").startswith("https:")).add_to(self.web)
         Health(dispatch).add_to(self.web)
         Pages(Path(dashboard.__file__).parent).add_to(self.web)
+        self._terminals.add_to(self.web)
+        self._texts.add_to(self.web)
+        add_reports(self.web, Receivers(self.supervisor.receive_hook, self.supervisor.receive_push_report))
         await self._runner.setup()
         await web.SockSite(self._runner, self._listening, backlog=512).start()
+        self._beside = await self.supervisor.open(tasks, starts=not self._only_server)
 
     async def ready(self) -> ServerReady:
         """Leave the record that tells commands where the server is, and return how to enter."""
@@ -152,12 +178,22 @@ class Office:
 
     async def stop_agents(self) -> None:
         """Stop every agent gracefully, in reverse order of start."""
+        await self.supervisor.stop_agents()
 
     async def close(self) -> None:
-        """End streams, then the web server."""
+        """End streams and sockets, let go of the agents, then end the web server."""
         (self.config.data / "run" / "server.json").unlink(missing_ok=True)
         self.stream.stop()
+        await self._terminals.close()
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        await self.supervisor.close()
         await self._runner.cleanup()
+
+    def _presence_changed(self, reader: Reader, present: bool) -> None:
+        if reader.client == "bridge":
+            self.supervisor.bridge_changed(reader.caller.name, reader.caller.run_id or reader.run_id, present)
 
 
 @contextlib.asynccontextmanager

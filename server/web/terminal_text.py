@@ -1,7 +1,6 @@
 """A terminal as text: its last lines for people without one, and its screen as it stands."""
 
 import asyncio
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,13 @@ from server.core.call import Caller
 from server.core.errors import BadArgument
 from server.core.permission import WATCH_TERMINALS
 from server.dispatch import Dispatch
+from server.terminals.plain_text import plain_lines
 from server.terminals.record import spool_folder
 from server.terminals.spool import read_tail
 from server.web.routes import json_response
 from server.web.security import CALLER, add_route
 
 LONGEST_TAIL_BYTES = 256 * 1024
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
 
 
 class TerminalTexts:
@@ -42,17 +39,6 @@ class TerminalTexts:
     async def _known(self, name: str, caller: Caller) -> str:
         operation = self._dispatch.registry["get_agent"]
         return str((await self._dispatch.run(operation, caller, {"name": name}, door="rest")).value.name)
-
-
-def plain_lines(output: bytes) -> list[str]:
-    """Return terminal output as lines of text that no terminal can be steered by."""
-    text = output.decode("utf-8", "replace").replace("\r\n", "\n")
-    lines = []
-    for line in text.split("\n"):
-        shown = _ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2])  # what a carriage return left standing
-        if shown.strip() or (lines and lines[-1]):
-            lines.append(shown.rstrip())
-    return lines
 
 
 def _lines(text: str) -> int:

@@ -20,6 +20,7 @@ class Demo(Silent):
     """Adapter of the demo agent."""
 
     name = "demo"
+    has_bridge = True
     polite_exit: Sequence[bytes] = (b"/exit\r",)
 
     def prepare(self, run: Run) -> Launch:

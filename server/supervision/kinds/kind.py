@@ -95,6 +95,10 @@ class Kind(Protocol):
         """False: nothing is started; the member connects by itself, and `prepare` must not be called."""
 
     @property
+    def has_bridge(self) -> bool:
+        """It starts our bridge and keeps a record of itself: it is ready once both are there."""
+
+    @property
     def ways(self) -> Sequence[str]:
         """Ways a message can be pushed, best first; none: the agent fetches by itself.
 

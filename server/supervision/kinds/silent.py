@@ -10,6 +10,7 @@ class Silent:
     """The parts of a kind about which there is nothing to say."""
 
     has_process = True
+    has_bridge = False
     ways: Sequence[str] = ()
     polite_exit: Sequence[bytes] = ()
 

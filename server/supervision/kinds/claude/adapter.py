@@ -34,6 +34,7 @@ class Claude:
 
     name = "claude"
     has_process = True
+    has_bridge = True
     ways: Sequence[str] = ("socket", "paste")
     polite_exit: Sequence[bytes] = (b"\x1b", b"\x03", b"\x03", b"\x03")
     """Esc closes a dialog without consent or ends the turn; Ctrl-C empties the input; two more end it.

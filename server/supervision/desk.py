@@ -1,0 +1,371 @@
+"""The desk of one agent: one task that compares wanted with actual, lets `lifecycle` decide, and acts."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from server.config import AgentConfig
+from server.dispatch import Dispatch, wall_clock
+from server.events.feed import Feed
+from server.features.agents import Supervised
+from server.supervision import launch, lifecycle
+from server.supervision.courier import Courier
+from server.supervision.kinds.kind import PAUSE_S, Activity, CannotLaunch, Kind, Run
+from server.supervision.launch import Premises
+from server.supervision.lifecycle import LIVE, Lifecycle, Step
+from server.supervision.start_gate import StartGate
+from server.terminals import adoption
+from server.terminals.adoption import Finding
+from server.terminals.attachment import Attachment
+from server.terminals.errors import AlreadyHeld, HolderFailed, HolderLost, InputFull
+from server.terminals.plain_text import plain_lines
+from server.terminals.record import ExitRecord, read_holder
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.25
+CALM_TICK_S = 1.0
+SETTLE_MS = 1000
+"""An agent whose kind tells nothing of itself is ready when it has stayed up for so long."""
+BRIDGE_MISSING_S = 30.0
+TAIL_CHARACTERS = 4096
+_LIFE = TypeAdapter(Lifecycle)
+
+
+class AgentDesk:
+    """One agent: its lifecycle, its run, its courier."""
+
+    def __init__(
+        self,
+        agent: AgentConfig,
+        kind: Kind,
+        premises: Premises,
+        dispatch: Dispatch,
+        feed: Feed,
+        gate: StartGate,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.name = agent.name
+        self.kind = kind
+        self.attachment: Attachment | None = None
+        self.courier = Courier(self, dispatch, feed, lambda: random(6).hex())
+        self._agent = agent
+        self._premises = premises
+        self._dispatch = dispatch
+        self._gate = gate
+        self._random = random
+        self._life = Lifecycle()
+        self._session_id = ""
+        self._run: Run | None = None
+        self._mailbox: asyncio.Queue[lifecycle.Event] = asyncio.Queue()
+        self._settled = asyncio.Event()
+        self._bridges: dict[str, int] = {}
+        self._bridge_missing_since: float | None = None
+        self._activity: Activity | None = None
+        self._connected = False
+
+    # What others ask of it ----------------------------------------------------------------------------------------
+
+    @property
+    def ways(self) -> Sequence[str]:
+        return self.kind.ways
+
+    @property
+    def is_ready(self) -> bool:
+        return self._life.state in ("ready", "degraded")
+
+    @property
+    def has_bridge(self) -> bool:
+        return self._run is not None and self._bridges.get(self._run.run_id, 0) > 0
+
+    def is_of_present_run(self, run_id: str | None) -> bool:
+        """Tell whether a report comes from the run there is now, and not from an earlier incarnation."""
+        return self._run is not None and run_id == self._run.run_id
+
+    def asked(self, action: str, reason: str, by: str) -> None:
+        """Take a start, stop or restart that somebody asked for."""
+        words = f"{action} asked by {by}" + (f": {reason}" if reason else "")
+        self._mailbox.put_nowait(lifecycle.Asked(action, words))
+
+    def bridge_changed(self, run_id: str, present: bool) -> None:
+        """Take note of a bridge of one run that has come or gone."""
+        count = self._bridges.get(run_id, 0) + (1 if present else -1)
+        if count > 0:
+            self._bridges[run_id] = count
+        else:
+            self._bridges.pop(run_id, None)
+        self.courier.wake()
+        self._mailbox.put_nowait(lifecycle.Tick())
+
+    async def stop_for_now(self) -> None:
+        """Stop the agent because the server closes, and wait; at the next start it is brought back."""
+        if not self.kind.has_process:
+            return
+        self._settled.clear()
+        self._mailbox.put_nowait(lifecycle.Hold())
+        await self._settled.wait()
+
+    async def is_idle(self) -> bool:
+        seen = await self._observe()
+        return seen is not None and seen.activity == "idle"
+
+    async def type_at_prompt(self, text: str) -> None:
+        await self._type(self.kind.paste(text))
+
+    async def remembered(self, push_ids: Sequence[str]) -> frozenset[str]:
+        if self._run is None:
+            return frozenset()
+        return await asyncio.to_thread(self.kind.remembered, self._run, push_ids)
+
+    async def report_activity(self, activity: Activity) -> None:
+        """Put on record what the agent is doing, if that is news."""
+        connected = self.has_bridge
+        if activity == self._activity and connected == self._connected:
+            return
+        self._activity, self._connected = activity, connected
+        await self._dispatch.as_system(
+            "report_activity",
+            name=self.name,
+            activity=activity.activity,
+            reason=activity.reason[:500],
+            source=activity.source,
+            connected=connected,
+        )
+        self.courier.wake()
+
+    # Its life -----------------------------------------------------------------------------------------------------
+
+    async def open(self, *, starts: bool = True) -> None:
+        """Take over what is stored and what is running from before; unless `starts`, what does not run stays so."""
+        stored: Supervised = await self._dispatch.as_system("get_supervised", name=self.name)
+        self._session_id = stored.session_id
+        with contextlib.suppress(ValidationError):
+            self._life = _LIFE.validate_json(stored.lifecycle or "{}")
+        wanted = stored.agent.wanted == "running" and self._agent.enabled
+        self._life = replace(self._life, wanted=wanted, held=False)
+        if not self.kind.has_process:
+            await self._store(replace(self._life, state="stopped", reason="connects by itself"))
+            return
+        found = await self._adopt(stored.agent.run_id, stored.agent.generation)
+        if found is not None:
+            await self._advance(found)
+        elif starts:
+            self._mailbox.put_nowait(lifecycle.FoundNothing())
+        elif self._life.state in LIVE or self._life.state == "unknown":
+            await self._store(replace(self._life, state="stopped", reason="not started: only the server was asked for"))
+
+    async def run(self) -> None:
+        """Act on what happens until cancelled. A failure is logged; the next event is acted on all the same."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            if self.attachment is not None:
+                tasks.create_task(self._watch(self.attachment))
+            tasks.create_task(self._tick())
+            while True:
+                event = await self._mailbox.get()
+                try:
+                    await self._advance(event)
+                except Exception:
+                    logger.exception("agent %s: %s could not be acted on", self.name, type(event).__name__)
+                if self._life.state not in LIVE:
+                    self._settled.set()
+
+    async def close(self) -> None:
+        """Let go of the agent, leaving it as it is."""
+        if self.attachment is not None:
+            await self.attachment.close()
+
+    async def _advance(self, event: lifecycle.Event) -> None:
+        life, actions = lifecycle.advance(
+            self._life,
+            event,
+            now=wall_clock(),
+            chance=int.from_bytes(self._random(2), "big") / 65535,
+            policy=self._agent.restart,
+            grace_s=self._agent.stop_grace_s,
+        )
+        if life != self._life:
+            await self._store(life)
+        for action in actions:
+            if isinstance(action, lifecycle.Launch):
+                await self._launch()
+            else:
+                await self._step(action.step)
+
+    async def _store(self, life: Lifecycle) -> None:
+        changed = (life.state, life.reason) != (self._life.state, self._life.reason)
+        self._life = life
+        record = None if self.attachment is None else self.attachment.record
+        await self._dispatch.as_system(
+            "report_state",
+            name=self.name,
+            state=life.state,
+            reason=life.reason,
+            lifecycle=_LIFE.dump_json(life).decode(),
+            pid=None if record is None or life.state not in LIVE else record.agent_pid,
+            restarts=life.restarts,
+            next_start_at=life.next_start_at,
+        )
+        if changed:
+            logger.info("agent %s: %s %s", self.name, life.state, life.reason)
+            self.courier.wake()
+
+    async def _launch(self) -> None:
+        async with self._gate.passing():
+            try:
+                run, plan = await launch.begin(self._premises, self._agent, self.kind, self._session_id, self._dispatch)
+                attachment = await launch.start(run, plan)
+            except CannotLaunch as failure:
+                self._mailbox.put_nowait(lifecycle.CouldNotStart(str(failure), permanent=True))
+                return
+            except (OSError, HolderFailed, HolderLost, AlreadyHeld) as failure:
+                logger.warning("agent %s could not be started: %s", self.name, failure)
+                self._mailbox.put_nowait(lifecycle.CouldNotStart(str(failure), permanent=False))
+                return
+        self._run, self.attachment = run, attachment
+        self._activity = None
+        self._bridge_missing_since = None
+        self.courier.run_started()
+        self._tasks.create_task(self._watch(attachment))
+        await self._store(self._life)
+
+    async def _adopt(self, run_id: str | None, generation: int) -> lifecycle.Event | None:
+        """Find what is left of the run on record; attach if it goes on, put its end on record if it does not."""
+        folder = launch.folder_of(self._premises, self.name)
+        record = read_holder(folder)
+        if run_id is None or record is None or record.run_id != run_id:
+            if run_id is not None and self._life.state in LIVE:
+                await self._dispatch.as_system("end_run", run_id=run_id, code=None, signal=None, reason="lost", tail="")
+                return lifecycle.Ended(None, None, "lost while the server was away")
+            return None
+        finding = await adoption.examine(folder, record)
+        if finding.attachment is not None and finding.found is adoption.Found.RUNNING:
+            token_file = folder / "token"
+            token = token_file.read_text(encoding="utf-8").strip() if token_file.exists() else ""
+            self._run = launch.describe_run(
+                self._premises, self._agent, run_id=run_id, generation=generation,
+                session_id=self._session_id, token=token,
+            )  # fmt: skip
+            self.attachment = finding.attachment
+            return lifecycle.Found()
+        ended = await self._settle_end(finding)
+        return ended if self._life.state in LIVE else None
+
+    async def _watch(self, attachment: Attachment) -> None:
+        """Wait for the end of a run and put it on record."""
+        try:
+            end = await attachment.wait_until_exit()
+            finding = Finding(attachment.agent_folder, attachment.record, adoption.Found.EXITED, end, attachment)
+        except (HolderLost, HolderFailed):
+            finding = await adoption.examine(attachment.agent_folder, attachment.record)
+            if finding.found is adoption.Found.RUNNING and finding.attachment is not None:
+                self.attachment = finding.attachment
+                self._tasks.create_task(self._watch(finding.attachment))
+                return
+        ended = await self._settle_end(finding)
+        if self.attachment is attachment:
+            self.attachment = None
+        self._activity = None
+        self._mailbox.put_nowait(ended)
+
+    async def _settle_end(self, finding: Finding) -> lifecycle.Ended:
+        why, reason = "", "lost"
+        if finding.found in (adoption.Found.HUNG, adoption.Found.ORPHAN):
+            left = await adoption.kill_remains(finding.record)
+            why = "its holder was lost" + (f"; still alive: {left}" if left else "")
+            reason = "holder_hung" if finding.found is adoption.Found.HUNG else "holder_lost"
+        end = finding.exit
+        await self._dispatch.as_system(
+            "end_run",
+            run_id=finding.record.run_id,
+            code=None if end is None else end.code,
+            signal=None if end is None else end.signal,
+            reason=reason if end is None else end.reason,
+            tail=_tail(end),
+        )
+        if finding.attachment is not None:
+            with contextlib.suppress(HolderLost, HolderFailed):
+                await finding.attachment.acknowledge()
+            await finding.attachment.close()
+        if end is None:
+            return lifecycle.Ended(None, None, why or "lost: nothing of it is alive and its end was not recorded")
+        return lifecycle.Ended(end.code, end.signal, end.tail if end.reason == "not_started" else why)
+
+    async def _step(self, step: Step) -> None:
+        attachment = self.attachment
+        if attachment is None:
+            return
+        try:
+            match step:
+                case Step.POLITE:
+                    await attachment.announce_stop()
+                    if self.kind.polite_exit:
+                        await self._type(self.kind.polite_exit)
+                    else:
+                        await attachment.send_signal(signal.SIGTERM, target="group")
+                case Step.INTERRUPT:
+                    await attachment.send_signal(signal.SIGINT, target="foreground")
+                case Step.TERMINATE:
+                    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):
+                        await attachment.send_signal(number, target="group")
+                case Step.KILL | Step.VERIFY:
+                    killed = await attachment.kill_tree()
+                    if not killed.is_empty:
+                        self._mailbox.put_nowait(lifecycle.Left(killed.survivors))
+        except (HolderLost, HolderFailed, InputFull) as failure:
+            logger.info("agent %s, stop step %s: %s", self.name, step.value, failure)
+
+    async def _type(self, writes: Sequence[bytes]) -> None:
+        for data in writes:
+            if self.attachment is None:
+                return
+            await self.attachment.write(data)
+            await asyncio.sleep(PAUSE_S)
+
+    # What it sees -------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(CALM_TICK_S if self._life.state in ("ready", "degraded") else TICK_S)
+            if self._life.state in ("backoff", "starting", "stopping"):
+                self._mailbox.put_nowait(lifecycle.Tick())
+            if self._life.state in ("starting", "ready", "degraded") and self.attachment is not None:
+                try:
+                    await self._look()
+                except Exception:
+                    logger.exception("agent %s could not be looked at", self.name)
+
+    async def _look(self) -> None:
+        """Look whether the agent is ready, and what it is doing."""
+        seen = await self._observe()
+        has_bridge = self.has_bridge or not self.kind.has_bridge
+        if seen is not None and (self._activity is None or seen.activity != self._activity.activity):
+            await self.report_activity(seen)
+        elif self._activity is not None and self._connected != self.has_bridge:
+            await self.report_activity(self._activity)
+        if has_bridge:
+            self._bridge_missing_since = None
+            settled = wall_clock() - self._life.since >= SETTLE_MS
+            if self._life.state != "ready" and (seen is not None if self.kind.has_bridge else settled):
+                self._mailbox.put_nowait(lifecycle.BecameReady())
+        elif self._life.state == "ready":
+            now = time.monotonic()
+            self._bridge_missing_since = self._bridge_missing_since or now
+            if now - self._bridge_missing_since > BRIDGE_MISSING_S:
+                self._mailbox.put_nowait(lifecycle.Weakened("its bridge is not connected: it has no team tools"))
+
+    async def _observe(self) -> Activity | None:
+        attachment, run = self.attachment, self._run
+        if attachment is None or run is None or attachment.record.agent_pid is None:
+            return None
+        return await asyncio.to_thread(self.kind.observe, run, attachment.record.agent_pid)
+
+
+def _tail(end: ExitRecord | None) -> str:
+    return "" if end is None else "\n".join(plain_lines(end.tail.encode()))[-TAIL_CHARACTERS:]

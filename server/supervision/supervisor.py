@@ -1,0 +1,118 @@
+"""All agents of an office: follows what is asked and owed, and hands it to the one desk that it concerns."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from server.config import AgentConfig
+from server.core.call import SYSTEM_CALLER
+from server.core.event import StoredEvent
+from server.dispatch import Dispatch
+from server.events.feed import Feed, Filter
+from server.supervision.desk import AgentDesk
+from server.supervision.kinds.catalogue import KINDS
+from server.supervision.kinds.kind import Kind
+from server.supervision.launch import Premises
+from server.supervision.prompt_text import find_push_ids
+from server.supervision.start_gate import StartGate
+from server.terminals.attachment import Attachment
+
+logger = logging.getLogger(__name__)
+
+_FOLLOWED = Filter(kinds=frozenset({"agent.asked", "message.delivery"}))
+_LOOK_S = 5.0
+
+
+class Supervisor:
+    """Keeps every configured agent as it is wanted."""
+
+    def __init__(
+        self,
+        agents: Sequence[AgentConfig],
+        premises: Premises,
+        dispatch: Dispatch,
+        feed: Feed,
+        random: Callable[[int], bytes],
+        kinds: Mapping[str, Kind] = KINDS,
+    ) -> None:
+        self._dispatch = dispatch
+        self._feed = feed
+        gate = StartGate()
+        self._desks = {
+            agent.name: AgentDesk(agent, kinds[agent.kind], premises, dispatch, feed, gate, random) for agent in agents
+        }
+
+    async def open(self, tasks: asyncio.TaskGroup, *, starts: bool = True) -> list[asyncio.Task[None]]:
+        """Take over what is there from before, then act. Returns the tasks that the caller must cancel."""
+        after = self._feed.head
+        running: list[asyncio.Task[None]] = [tasks.create_task(self._follow(after), name="supervisor")]
+        for desk in self._desks.values():
+            await desk.open(starts=starts)
+            running.append(tasks.create_task(desk.run(), name=f"desk of {desk.name}"))
+            running.append(tasks.create_task(desk.courier.run(), name=f"courier of {desk.name}"))
+        return running
+
+    async def close(self) -> None:
+        """Let go of every agent, leaving it as it is."""
+        await asyncio.gather(*(desk.close() for desk in self._desks.values()))
+
+    async def stop_agents(self) -> None:
+        """Stop every agent gracefully, and wait. What is wanted of them stays: the next start brings them back."""
+        await asyncio.gather(*(desk.stop_for_now() for desk in reversed(self._desks.values())))
+
+    def terminal_of(self, name: str) -> Attachment | None:
+        """Return the hold on a running agent's terminal, or None."""
+        desk = self._desks.get(name)
+        return None if desk is None else desk.attachment
+
+    async def receive_hook(self, name: str, run_id: str | None, payload: Mapping[str, Any]) -> Mapping[str, object]:
+        """Take one hook call of an agent's CLI; what an earlier run says is not believed."""
+        desk = self._desks.get(name)
+        if desk is None or not desk.is_of_present_run(run_id):
+            return {}
+        meaning = desk.kind.read_hook(payload)
+        if meaning.prompt is not None:
+            await desk.courier.prompt_seen(find_push_ids(meaning.prompt))
+        if meaning.activity is not None:
+            await desk.report_activity(meaning.activity)
+        return meaning.answer
+
+    async def receive_push_report(self, name: str, payload: Mapping[str, Any]) -> None:
+        """Take what a bridge says of a push that it was to hand over."""
+        desk = self._desks.get(name)
+        if desk is not None and payload.get("ok") is False:
+            desk.courier.push_refused(str(payload.get("id")))
+
+    def bridge_changed(self, name: str, run_id: str, present: bool) -> None:
+        """Take note that an agent's bridge has come or gone."""
+        desk = self._desks.get(name)
+        if desk is not None:
+            desk.bridge_changed(run_id, present)
+
+    async def _follow(self, after: int) -> None:
+        while True:
+            try:
+                page = await self._feed.page(SYSTEM_CALLER, after, _FOLLOWED)
+                for event in page.events:
+                    self._on_event(event)
+                after = page.next
+            except Exception:
+                logger.exception("the supervisor could not read the log and tries again")
+                await asyncio.sleep(1)
+                continue
+            if after >= self._feed.head:
+                await self._feed.wait_beyond(after, _LOOK_S)
+
+    def _on_event(self, event: StoredEvent) -> None:
+        body = orjson.loads(event.body)
+        if event.kind == "agent.asked":
+            desk = self._desks.get(body["agent"])
+            if desk is not None:
+                desk.asked(body["action"], body["reason"], event.actor)
+        elif body["receipt"]["state"] == "stored":
+            desk = self._desks.get(body["receipt"]["recipient"])
+            if desk is not None:
+                desk.courier.wake()
