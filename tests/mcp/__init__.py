@@ -1,0 +1,1 @@
+"""The MCP endpoint, driven by the real SDK client in both protocol eras and by bare HTTP."""
