@@ -169,6 +169,23 @@ async def test_a_push_that_a_kill_took_away_is_not_remembered_and_one_that_staye
     assert ("bbbb" in remembered) == ("[bp-bbbb]" in asked.raw)
 
 
+async def test_a_burst_beyond_thirty_and_a_repeated_text_are_dropped_by_the_cli(office: Office) -> None:
+    """If this fails, the CLI's guard has changed: the courier's pace is made for it."""
+    async with office.started() as (terminal, launch):
+        for number in range(40):
+            office.push(launch, f"[bp-{number // 2:04}] the same text twice in a row")
+        for number in range(20, 60):
+            office.push(launch, f"[bp-{number:04}] another text")
+        await _until(lambda: office.hooks.events().count("UserPromptSubmit") >= 30 or None)
+        await office.hooks.wait_until("Stop")
+        await office.wait_until_it_is(terminal, "idle")
+
+    prompts = [str(call.payload["prompt"]) for call in office.hooks.calls if call.event == "UserPromptSubmit"]
+    seen = [push_id for prompt in prompts for push_id in find_push_ids(prompt)]
+    assert seen == [f"{number:04}" for number in range(len(seen))]
+    assert 30 <= len(seen) <= 33
+
+
 async def test_a_notice_typed_at_the_prompt_is_submitted_as_it_is(office: Office) -> None:
     notice = compose_notice("k3x9", MESSAGES)
 

@@ -29,6 +29,8 @@ WAIT_S = 25
 THINKING_S = 0.6
 """So that a person can follow."""
 RETRY_S = 1.0
+OLDER = "… "
+"""How a list begins or ends that does not show everything."""
 SCRIPT = (
     "Good morning! I am here, and I can see #general. Are you there?",
     "Good morning! I am. My terminal runs in a real pseudo-terminal, and I talk to the team through the same bridge "
@@ -165,12 +167,11 @@ class DemoAgent:
         """Say the line that is due: the first, or the one after the last that was said before a restart."""
         if not self._partner:
             return
-        for message in read_history(self._team.call("get_history", channel=CHANNEL, limit=200), CHANNEL):
-            line = _line_of(message)
-            if line is not None:
-                self._said.add(line)
-        due = max(self._said, default=-1) + 1
-        self._say_line(due, None)
+        history = self._team.call("get_history", channel=CHANNEL, limit=200)
+        lines = (_line_of(message) for message in read_history(history, CHANNEL))
+        self._said = {line for line in lines if line is not None}
+        if self._said or not history.startswith(OLDER):  # in a long history it was said long ago
+            self._say_line(max(self._said, default=-1) + 1, None)
 
     def _answer(self, message: Message) -> None:
         _say(f"{message.sender} in {message.channel}: {message.content}")
@@ -236,7 +237,7 @@ def _messages(lines: Sequence[str], pattern: re.Pattern[str], channel: str) -> l
         if match:
             parts = {"channel": channel, **match.groupdict()}
             found.append(Message(**{**parts, "channel": parts["channel"].removeprefix("#")}))
-        elif found and not line.startswith("… "):
+        elif found and not line.startswith(OLDER):
             last = found.pop()
             found.append(Message(last.id, last.channel, last.sender, last.kind, f"{last.content}\n{line}"))
     return found
