@@ -1,0 +1,152 @@
+"""Commands against a server that runs: status, send, read, tokens; and what they say when they may not or cannot."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from server.cli.client import Client
+from tests.command.conftest import Desk
+
+
+def test_status_shows_the_agents_and_json_the_fields_that_were_named(served: Desk) -> None:
+    shown = served.bullpen("status")
+    assert shown.stdout.splitlines()[0].split() == ["AGENT", "STATE", "WHY", "SINCE", "UP", "RST", "KIND"]
+    assert [line.split()[0] for line in shown.stdout.splitlines()[1:]] == ["ada-demo", "bo-demo"]
+    rows = json.loads(served.bullpen("status", "bo-*", "--json", "name,kind").stdout)
+    assert rows == [{"name": "bo-demo", "kind": "demo"}]
+
+
+def test_a_field_that_does_not_exist_is_told_with_those_that_do(served: Desk) -> None:
+    done = served.bullpen("status", "--json", "nome")
+    assert done.returncode == 2
+    assert "no field “nome”" in done.stderr
+    assert "name" in done.stderr
+
+
+def test_an_agent_that_does_not_exist_is_told_with_those_that_do(served: Desk) -> None:
+    for command in ("status", "start", "stop"):
+        done = served.bullpen(command, "nobody")
+        assert done.returncode == 4
+        assert "No agent “nobody”" in done.stderr
+        assert "ada-demo" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+def test_an_agent_must_be_named_or_all_asked_for(served: Desk, command: str) -> None:
+    assert served.bullpen(command).returncode == 2
+    assert served.bullpen(command, "ada-demo", "--all").returncode == 2
+
+
+def test_a_message_goes_in_and_comes_out(served: Desk) -> None:
+    sent = served.bullpen("send", "#general", "one and only")
+    assert sent.returncode == 0, sent.stderr
+    assert sent.stdout.startswith("msg_")
+    assert served.bullpen("read").stdout.splitlines()[-1].endswith("chairman: one and only")
+    last = json.loads(served.bullpen("read", "#general", "-n", "1", "--json").stdout)
+    assert (last["id"], last["content"]) == (sent.stdout.strip(), "one and only")
+
+
+def test_a_direct_message_is_read_by_its_name_and_tells_who_gets_it(served: Desk) -> None:
+    sent = served.bullpen("send", "@ada-demo", stdin="from a pipe\n")
+    assert sent.returncode == 0, sent.stderr
+    assert "ada-demo:" in sent.stderr
+    assert "from a pipe" in served.bullpen("read", "@ada-demo").stdout
+
+
+def test_the_same_key_sends_once(served: Desk) -> None:
+    first = served.bullpen("send", "general", "only once", "--idempotency-key", "k1")
+    second = served.bullpen("send", "general", "only once", "--idempotency-key", "k1")
+    assert first.stdout == second.stdout != ""
+
+
+def test_nothing_that_a_terminal_would_obey_reaches_it(served: Desk) -> None:
+    served.bullpen("send", "#general", "before\x1b]0;owned\x07\x1b[2Jafter\r\x9b1m\u202e")
+    shown = served.bullpen("read", "-n", "1").stdout
+    assert "before" in shown
+    assert not any(character in shown for character in "\x1b\x07\r\x9b\u202e")
+
+
+def test_following_shows_what_comes_and_ctrl_c_ends_it(served: Desk) -> None:
+    following = served.start("read", "-f", "-n", "1", "--json")
+    try:
+        assert following.stdout is not None
+        served.bullpen("send", "#general", "the first")
+        while json.loads(following.stdout.readline())["content"] != "the first":
+            pass
+        served.bullpen("send", "#general", "the second")
+        assert json.loads(following.stdout.readline())["content"] == "the second"
+        os.kill(following.pid, signal.SIGINT)
+        following.communicate(timeout=5)
+        assert following.returncode == 130
+    finally:
+        following.kill()
+        following.communicate()
+
+
+def test_a_token_is_all_that_is_printed_and_it_opens_the_door(served: Desk) -> None:
+    done = served.bullpen("token", "create", "bot1", "--kind", "bot", "--label", "script", "--expires", "2h")
+    assert done.returncode == 0, done.stderr
+    (token,) = done.stdout.splitlines()
+    me = Client(served.url(), token).get("/api/me")
+    assert (me["name"], me["kind"], me["role"]) == ("bot1", "bot", "member")
+    rows = json.loads(served.bullpen("token", "list", "--json", "id,member,label").stdout)
+    (mine,) = [row for row in rows if row["member"] == "bot1"]
+    assert mine["label"] == "script"
+    rotated = served.bullpen("token", "rotate", mine["id"]).stdout.strip()
+    assert Client(served.url(), rotated).get("/api/me")["name"] == "bot1"
+    assert refused(served, token).returncode == 6
+
+
+def refused(served: Desk, token: str) -> "subprocess.CompletedProcess[str]":
+    return served.bullpen("status", BULLPEN_TOKEN=token)
+
+
+def test_a_wrong_token_is_told_as_such(served: Desk) -> None:
+    done = refused(served, "bp_demo_nonsense")
+    assert done.returncode == 6
+    assert "does not accept this token" in done.stderr
+    assert "nonsense" not in done.stderr
+
+
+def test_a_right_that_is_missing_is_told_as_such(served: Desk) -> None:
+    token = served.bullpen("token", "create", "bot2", "--kind", "bot").stdout.strip()
+    assert served.bullpen("stop", "ada-demo", BULLPEN_TOKEN=token).returncode == 6
+    assert served.bullpen("status", BULLPEN_TOKEN=token).returncode in (0, 3)
+
+
+def test_a_token_file_is_read_and_a_missing_one_told(served: Desk) -> None:
+    token = served.bullpen("token", "create", "bot3", "--kind", "bot").stdout
+    (served.folder / "token").write_text(token, encoding="utf-8")
+    sent = served.bullpen("send", "#general", "from bot3", "--token-file", "token")
+    assert sent.returncode == 0, sent.stderr
+    assert "bot3: from bot3" in served.bullpen("read", "-n", "1").stdout
+    assert served.bullpen("status", "--token-file", "nowhere").returncode == 2
+
+
+def test_the_local_token_is_never_sent_to_an_address_that_was_given(served: Desk) -> None:
+    other = served.url().replace("127.0.0.1", "localhost")
+    assert served.bullpen("status", "--url", other).returncode == 6
+    assert served.bullpen("status", "--url", served.url()).returncode in (0, 3)
+
+
+def test_a_new_member_must_be_told_what_it_is(served: Desk) -> None:
+    done = served.bullpen("token", "create", "stranger")
+    assert done.returncode == 4
+    assert "kind" in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_log_of_the_server_can_be_read(served: Desk) -> None:
+    done = served.bullpen("logs", "-n", "5")
+    assert done.returncode == 0, done.stderr
+
+
+def test_doctor_finds_nothing_to_mend_in_a_good_house(served: Desk) -> None:
+    done = served.bullpen("doctor", "--json", "name,state,cause")
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert done.returncode == 0, done.stdout
+    assert checks["server"]["cause"].startswith(f"runs at {served.url()}")
+    assert checks["database"]["cause"].endswith("intact")
