@@ -67,6 +67,7 @@ _STOP_PLAN: Sequence[tuple[Step, float]] = (
     (Step.VERIFY, 4 / 3),
 )
 """When each step is due, in parts of the grace: with 15 s at 0, 5, 8, 15 and 20 s."""
+_KILL_AT = [step for step, _ in _STOP_PLAN].index(Step.KILL)
 
 
 # What happens ------------------------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def advance(
 
 def _asked_to_start(life: Lifecycle, now: int, reason: str) -> Outcome:
     if life.state == "stopping":
-        return replace(life, starts_again=True), ()
+        return replace(life, starts_again=True, stop_step=_step_when_asked_again(life)), ()
     if life.state in LIVE or life.state == "unknown":
         return life, ()
     # A human's start clears the count, also out of fatal; an automatic one never does.
@@ -221,7 +222,7 @@ def _start(life: Lifecycle, now: int, reason: str) -> Outcome:
 
 def _stop(life: Lifecycle, now: int, reason: str) -> Outcome:
     if life.state == "stopping":
-        return replace(life, starts_again=False), ()
+        return replace(life, starts_again=False, stop_step=_step_when_asked_again(life)), ()
     if life.state in LIVE:
         begun = replace(_enter(life, "stopping", reason, now), starts_again=False, stop_step=1)
         return begun, (TakeStep(Step.POLITE),)
@@ -244,7 +245,9 @@ def _found(life: Lifecycle, now: int) -> Outcome:
         return begun, (TakeStep(Step.POLITE),)
     if life.state == "stopping":  # the server went in the middle of it: the sequence goes on where it was
         return life, ()
-    return replace(_enter(life, "starting", "found running, not heard of yet", now), next_start_at=None), ()
+    # What was ready once is not stopped for being late to be heard of again, as a start would be.
+    state = "degraded" if life.state in ("ready", "degraded") else "starting"
+    return replace(_enter(life, state, "found running, not heard of yet", now), next_start_at=None), ()
 
 
 def _found_nothing(life: Lifecycle, now: int) -> Outcome:
@@ -258,11 +261,14 @@ def _found_nothing(life: Lifecycle, now: int) -> Outcome:
 
 def _ended(life: Lifecycle, event: Ended, now: int, chance: float, policy: RestartPolicy) -> Outcome:
     if life.state == "stopping":
-        if life.starts_again and not life.held:
+        rested = replace(life, starts_again=False, has_failed=False)
+        if not life.wanted or life.held:
+            return _enter(rested, "stopped", life.reason, now), ()
+        if life.starts_again or not life.has_failed:  # also a stop for the server's sake that outlasted the server
             return _start(life, now, "restarting")
-        if life.has_failed and life.wanted and not life.held:
-            return _back_off(replace(life, has_failed=False), life.reason, now, chance, policy)
-        return _enter(replace(life, starts_again=False), "stopped", life.reason, now), ()
+        if policy.policy == "never":
+            return _enter(rested, "exited", life.reason, now), ()
+        return _back_off(rested, life.reason, now, chance, policy)
     how = _how(event)
     if not life.wanted:
         return _enter(life, "stopped", how, now), ()
@@ -293,6 +299,8 @@ def _back_off(life: Lifecycle, reason: str, now: int, chance: float, policy: Res
 
 
 def _tick(life: Lifecycle, now: int, policy: RestartPolicy, grace_s: float) -> Outcome:
+    if life.since > now:  # the clock went back: what is measured from it begins again, and does not stand still
+        life = replace(life, since=now)
     if life.state == "backoff" and life.next_start_at is not None:
         # A clock that went back must not make the wait longer than the longest.
         if life.next_start_at <= now or life.next_start_at - now > policy.max_delay_s * 2000:
@@ -314,6 +322,11 @@ def _next_steps(life: Lifecycle, now: int, grace_s: float) -> Outcome:
         taken += 1
     # One is enough: with time lost meanwhile, the last that is due is the hardest.
     return replace(life, stop_step=taken), tuple(steps[-1:])
+
+
+def _step_when_asked_again(life: Lifecycle) -> int:
+    """Go back to the kill if all steps have been taken and it is alive still; else go on."""
+    return _KILL_AT if life.stop_step == len(_STOP_PLAN) else life.stop_step
 
 
 def _enter(life: Lifecycle, state: str, reason: str, now: int) -> Lifecycle:

@@ -1,0 +1,1 @@
+"""Agents kept as they are wanted."""
