@@ -39,11 +39,13 @@ from server.features import (
 )
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.launch import Premises
+from server.supervision.prompt_text import clean_text
 from server.supervision.supervisor import Supervisor
 from server.web.agent_reports import Receivers, add_reports
 from server.web.errors import answer_errors
 from server.web.health import Health
 from server.web.identity import Identity
+from server.web.mcp import Mcp
 from server.web.openapi import add_openapi
 from server.web.pages import Pages
 from server.web.routes import add_operations
@@ -52,6 +54,7 @@ from server.web.session import Sessions
 from server.web.stream import Reader, SseFraming, Stream
 from server.web.terminal_socket import TerminalSockets
 from server.web.terminal_text import TerminalTexts
+from server.web.tools import Tools
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +137,9 @@ class Office:
         self._port = port
         dispatch, feed = store.dispatch, store.feed
         agents_folder = config.data / "agents"
-        self.stream = Stream(feed, wall_clock, lambda caller: "")
+        tools = Tools(dispatch.registry, dispatch, clean=clean_text)
+        self._mcp = Mcp(tools, _hosts(config.host, port))
+        self.stream = Stream(feed, wall_clock, tools.menu_version)
         self.stream.presence_changed = self._presence_changed
         self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
         self._terminals = TerminalSockets(dispatch, agents_folder, self.supervisor.terminal_of, os.urandom, wall_clock)
@@ -157,6 +162,7 @@ class Office:
         Sessions(dispatch, secure=(self.config.public_url or "").startswith("https:")).add_to(self.web)
         Health(dispatch).add_to(self.web)
         Pages(Path(dashboard.__file__).parent).add_to(self.web)
+        self._mcp.add_to(self.web)
         self._terminals.add_to(self.web)
         self._texts.add_to(self.web)
         add_reports(self.web, Receivers(self.supervisor.receive_hook, self.supervisor.receive_push_report))
