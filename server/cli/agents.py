@@ -13,11 +13,6 @@ from server.cli.options import ServerOptions, json_option, server_options
 from server.cli.status import list_agents, matching
 
 _LOOK_S = 0.2
-_SETTLED = {
-    "start": ("ready", "degraded"),
-    "restart": ("ready", "degraded"),
-    "stop": ("stopped", "exited"),
-}
 _GIVEN_UP = ("fatal", "blocked")
 _DONE = {"start": "Asked to start", "stop": "Asked to stop", "restart": "Asked to restart"}
 
@@ -38,10 +33,11 @@ def _verb(name: str, description: str) -> click.Command:
         if bool(agents) == everybody:
             raise click.UsageError(f"Name agents (patterns as api-* too), or all: bullpen {name} --all")
         client = connect(server)
-        chosen = [row["name"] for row in matching(list_agents(client), agents)]
+        before = matching(list_agents(client), agents)
+        chosen = [row["name"] for row in before]
         code = ask(client, name, chosen, reason)
         if wait:
-            waited = wait_until_settled(client, name, chosen, timeout)
+            waited = wait_until_settled(client, name, before, timeout)
             code = waited if waited != ExitCode.OK else code
         if json_fields is not None:
             output.json_rows([row for row in list_agents(client) if row["name"] in chosen], json_fields)
@@ -70,23 +66,40 @@ def ask(client: Client, verb: str, names: Sequence[str], reason: str) -> ExitCod
     return ExitCode.PARTLY if done else refused[0].code
 
 
-def wait_until_settled(client: Client, verb: str, names: Sequence[str], timeout_s: float) -> ExitCode:
-    """Wait until each agent is where it was asked to be; say where the others are."""
+def wait_until_settled(client: Client, verb: str, before: Sequence[Json], timeout_s: float) -> ExitCode:
+    """Wait until each agent, given as it was before, is where it was asked to be; say where the others are."""
     deadline = time.monotonic() + timeout_s
-    waiting = list(names)
+    waiting = {row["name"]: row for row in before}
     failed: list[Json] = []
-    while waiting and time.monotonic() < deadline:
-        rows = [row for row in list_agents(client) if row["name"] in waiting]
-        failed += [row for row in rows if verb != "stop" and row["state"] in _GIVEN_UP]
-        waiting = [row["name"] for row in rows if row["state"] not in (*_SETTLED[verb], *_GIVEN_UP)]
-        if waiting:
-            time.sleep(_LOOK_S)
+    while True:
+        for row in list_agents(client):
+            name = row["name"]
+            if name in waiting and _has_given_up(verb, waiting[name], row):
+                failed.append(row)
+                del waiting[name]
+            elif name in waiting and _is_there(verb, waiting[name], row):
+                del waiting[name]
+        if not waiting or time.monotonic() > deadline:
+            break
+        time.sleep(_LOOK_S)
     for row in failed:
         output.say(f"{row['name']} is {row['state']}: {row['reason']}. Look: bullpen logs {row['name']}")
     if waiting:
         output.say(f"Not there after {timeout_s:g} s: {', '.join(waiting)}. Look: bullpen status")
         return ExitCode.TIMED_OUT
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _is_there(verb: str, before: Json, row: Json) -> bool:
+    if verb == "stop":
+        return row["state"] in ("stopped", "exited", *_GIVEN_UP)
+    # The run it had before is not the one that was asked for.
+    again = verb == "restart" and row["run_id"] == before["run_id"]
+    return row["state"] in ("ready", "degraded") and not again
+
+
+def _has_given_up(verb: str, before: Json, row: Json) -> bool:
+    return verb != "stop" and row["state"] in _GIVEN_UP and row["since"] != before["since"]
 
 
 start = _verb("start", "Start agents. Names may be patterns, as api-*.")

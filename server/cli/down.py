@@ -25,9 +25,9 @@ def down(server: ServerOptions, agents_only: bool, timeout: float) -> None:
     """Stop the agents and every process they started, then the server."""
     if agents_only:
         client = connect(server)
-        names = [row["name"] for row in list_agents(client) if row["wanted"] == "running"]
-        code = ask(client, "stop", names, "bullpen down")
-        code = max(code, wait_until_settled(client, "stop", names, timeout))
+        running_ones = [row for row in list_agents(client) if row["wanted"] == "running"]
+        code = ask(client, "stop", [row["name"] for row in running_ones], "bullpen down")
+        code = max(code, wait_until_settled(client, "stop", running_ones, timeout))
         if code != ExitCode.OK:
             raise SystemExit(code)
         return

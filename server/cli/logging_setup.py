@@ -28,8 +28,8 @@ def set_up_logging(data: Path, *, verbose: bool) -> None:
     for handler in (to_file, to_terminal):
         handler.setFormatter(_Redacting(_FORMAT))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[to_file, to_terminal], force=True)
-    # One line a request says nothing that the audit does not say better.
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for library in ("mcp", "aiohttp", "asyncio"):
+        logging.getLogger(library).setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 class _Redacting(logging.Formatter):
