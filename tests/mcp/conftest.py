@@ -123,7 +123,7 @@ async def open_endpoint(file: Path, *, progress_s: float = 0.05) -> AsyncIterato
     mcp = Mcp(tools, [host], progress_s=progress_s)
     mcp.add_to(app)
     add_operations(app, registry, dispatch)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=30.0)
     await runner.setup()
     await web.SockSite(runner, listening).start()
     try:

@@ -83,6 +83,10 @@ async def test_another_sites_page_is_refused(endpoint: Endpoint) -> None:
         assert response.status == 403
     async with endpoint.modern("dev", "tools/list", Host="evil.example") as response:
         assert response.status == 421
+    stream = {"Authorization": f"Bearer {endpoint.tokens['dev']}", "Accept": "text/event-stream"}
+    stream["Origin"] = "http://evil.example"
+    async with endpoint.session.get(f"{endpoint.url}/mcp", headers=stream) as response:
+        assert response.status == 403
 
 
 @ERAS
