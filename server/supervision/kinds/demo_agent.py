@@ -174,7 +174,7 @@ class DemoAgent:
             self._say_line(max(self._said, default=-1) + 1, None)
 
     def _answer(self, message: Message) -> None:
-        _say(f"{message.sender} in {message.channel}: {message.content}")
+        _say(f"{message.sender} in {_shown(message.channel)}: {message.content}")
         if message.kind == "human":
             self._note("busy", f"answers {message.sender}")
             time.sleep(THINKING_S)
@@ -194,7 +194,7 @@ class DemoAgent:
 
     def _send(self, channel: str, content: str, reply_to: str | None) -> None:
         answering = {} if reply_to is None else {"reply_to": reply_to}
-        _say(f"me in {channel}: {content}")
+        _say(f"me in {_shown(channel)}: {content}")
         _say(self._team.call("send_message", channel=channel, content=content, **answering))
 
     def _note(self, status: str, reason: str) -> None:
@@ -249,6 +249,10 @@ def _line_of(message: Message) -> int | None:
         return None
     said = message.content.partition(" ")[2] if message.content.startswith("@") else message.content
     return SCRIPT.index(said) if said in SCRIPT else None
+
+
+def _shown(channel: str) -> str:
+    return channel if channel.startswith("dm:") else f"#{channel}"
 
 
 def _say(text: str) -> None:
