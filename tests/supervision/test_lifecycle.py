@@ -230,6 +230,18 @@ def test_nothing_but_a_person_leads_out_of_fatal_and_that_clears_the_count() -> 
     assert (told.life.state, told.launched, told.life.failures, told.life.starts) == ("starting", True, 0, ())
 
 
+def test_a_person_who_starts_a_given_up_agent_gives_it_all_its_tries_again() -> None:
+    told = Told().then(Asked("start"))
+    for _ in range(2):
+        for _ in range(6):
+            assert told.life.state == "starting"
+            told.then(CRASH, 0.5)
+            if told.life.state == "backoff":
+                told.wait_out_backoff()
+        assert told.life.state == "fatal"
+        told.then(Asked("start"), 1)
+
+
 def test_an_automatic_start_does_not_clear_the_count() -> None:
     told = ready().then(CRASH)
     told.wait_out_backoff()

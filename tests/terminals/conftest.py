@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -19,6 +20,8 @@ from server.terminals.spool import Gap, Output
 
 PROGRAMS = Path(__file__).parent / "programs"
 PATH = "/usr/local/bin:/usr/bin:/bin"
+RUN_ID = f"run_{uuid.uuid4().hex}"
+"""Of this test session alone: processes are looked for, and killed, by their run id over the whole machine."""
 
 
 class Start(Protocol):
@@ -27,7 +30,7 @@ class Start(Protocol):
     async def __call__(
         self,
         *argv: str,
-        run_id: str = "run_1",
+        run_id: str = RUN_ID,
         generation: int = 1,
         environment: Mapping[str, str] | None = None,
         working_directory: Path | None = None,
@@ -47,7 +50,7 @@ async def start(agent_folder: Path) -> AsyncIterator[Start]:
 
     async def start_agent(
         *argv: str,
-        run_id: str = "run_1",
+        run_id: str = RUN_ID,
         generation: int = 1,
         environment: Mapping[str, str] | None = None,
         working_directory: Path | None = None,

@@ -22,14 +22,22 @@ from server.terminals.identity import open_process
 from server.terminals.launch import holder_command, launch
 from server.terminals.record import HolderRecord
 
-from .conftest import PATH, Start, read_until
+from .conftest import PATH, RUN_ID, Start, read_until
+
+EMPTY_SPEC: dict[str, object] = {
+    **dict.fromkeys(("spool_folder", "run_id", "nonce", "cwd"), ""),
+    **dict.fromkeys(("generation", "columns", "rows", "umask", "after_offset"), 1),
+    **dict.fromkeys(("segment_bytes", "lag_bytes", "pause_s", "linger_s"), 1),
+    "environment": {},
+    "limits": {},
+}
 
 
 async def test_an_agent_folder_may_lie_deeper_than_a_socket_address_is_long(tmp_path: Path) -> None:
     folder = tmp_path / ("deep" * 20) / ("deeper" * 10) / "ada"
     folder.mkdir(parents=True)
     attachment = await launch(
-        folder, run_id="run_1", generation=1, argv=["cat"], environment={"PATH": PATH}, working_directory=tmp_path
+        folder, run_id=RUN_ID, generation=1, argv=["cat"], environment={"PATH": PATH}, working_directory=tmp_path
     )
     assert (await attachment.kill_tree()).is_empty
     await attachment.acknowledge()
@@ -38,17 +46,14 @@ async def test_an_agent_folder_may_lie_deeper_than_a_socket_address_is_long(tmp_
 async def test_an_agent_is_held_once(start: Start) -> None:
     attachment = await start("cat")
     with pytest.raises(AlreadyHeld):
-        await start("cat", run_id="run_2", generation=2)
-    assert (await attachment.ping()).run_id == "run_1"
+        await start("cat", run_id=f"{RUN_ID}-run_2", generation=2)
+    assert (await attachment.ping()).run_id == RUN_ID
 
 
 async def test_a_second_holder_exits_with_75(start: Start, agent_folder: Path) -> None:
     await start("cat")
     run = agent_folder / "run"
-    spec = dict.fromkeys(("spool_folder", "run_id", "nonce", "cwd"), "")
-    names = "generation columns rows umask after_offset segment_bytes lag_bytes pause_s linger_s"
-    numbers = dict.fromkeys(names.split(), 1)
-    text = json.dumps({**spec, **numbers, "argv": ["true"], "environment": {}, "limits": {}, "run_folder": str(run)})
+    text = json.dumps({**EMPTY_SPEC, "argv": ["true"], "run_folder": str(run)})
     second = subprocess.run(holder_command(), input=text.encode(), check=False, timeout=10)  # noqa: ASYNC221
     assert second.returncode == 75
 
@@ -81,6 +86,13 @@ async def test_folder_socket_and_files_are_for_their_owner_alone(start: Start, a
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
+async def test_a_holders_memory_and_environment_are_closed_to_its_own_user(start: Start) -> None:
+    attachment = await start("cat")  # under root this shows nothing, since root owns what is closed
+    assert owner_of_environment(attachment.record.pid) == 0
+    assert attachment.welcome.agent_pid is not None
+    assert owner_of_environment(attachment.welcome.agent_pid) == os.geteuid()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can pretend to be another user")
 async def test_another_user_is_refused_even_with_the_nonce(start: Start, agent_folder: Path) -> None:
     attachment = await start("cat")
@@ -105,7 +117,7 @@ async def test_a_new_controller_replaces_the_old_one(start: Start, agent_folder:
     second = await attach(agent_folder)
     with pytest.raises((HolderLost, HolderFailed)):
         await first.ping()
-    assert (await second.ping()).run_id == "run_1"
+    assert (await second.ping()).run_id == RUN_ID
     await second.close()
 
 
@@ -190,6 +202,10 @@ def fuzz(agent_folder: Path, record: HolderRecord) -> None:
 
 def resident_kib(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])
+
+
+def owner_of_environment(pid: int) -> int:
+    return Path(f"/proc/{pid}/environ").stat().st_uid
 
 
 def frame(kind: bytes, payload: bytes) -> bytes:

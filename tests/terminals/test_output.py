@@ -15,7 +15,17 @@ from server.terminals.launch import HolderTuning
 from server.terminals.record import read_holder
 from server.terminals.spool import Gap, Output, read_bounds, read_spool, read_tail
 
-from .conftest import Start, check_stream, end_agent, read_all, read_until, stream_command, wait_for_exit, wait_until
+from .conftest import (
+    RUN_ID,
+    Start,
+    check_stream,
+    end_agent,
+    read_all,
+    read_until,
+    stream_command,
+    wait_for_exit,
+    wait_until,
+)
 
 SMALL = HolderTuning(segment_bytes=256 * 1024, lag_bytes=64 * 1024, pause_s=0.2)
 
@@ -26,9 +36,9 @@ from server.terminals.attachment import attach
 from server.terminals.launch import launch
 from server.terminals.spool import Output
 
-async def serve(folder, record, *argv):
+async def serve(run_id, folder, record, *argv):
     if not (folder / "run").exists():
-        await launch(folder, run_id="run_1", generation=1, argv=argv, environment={}, working_directory=folder.parent)
+        await launch(folder, run_id=run_id, generation=1, argv=argv, environment={}, working_directory=folder.parent)
     attachment = await attach(folder)
     with record.open("ab", buffering=0) as file:
         async for piece in attachment.read_output(file.tell(), is_recorder=True):
@@ -36,7 +46,7 @@ async def serve(folder, record, *argv):
             assert piece.offset == file.tell()
             file.write(piece.data)
 
-asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))
+asyncio.run(serve(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:]))
 """
 
 
@@ -59,7 +69,7 @@ async def test_an_agent_outlives_a_server_that_is_killed_ten_times_and_no_byte_i
     agent_folder: Path, tmp_path: Path
 ) -> None:
     recorded = tmp_path / "recorded"
-    command = [sys.executable, "-c", SERVER, str(agent_folder), str(recorded), *stream_command(0.002)]
+    command = [sys.executable, "-c", SERVER, RUN_ID, str(agent_folder), str(recorded), *stream_command(0.002)]
     size = 0
     agents = set()
     try:
@@ -161,12 +171,12 @@ async def test_offsets_go_on_from_run_to_run(start: Start) -> None:
     first = await start("sh", "-c", "printf one")
     assert await read_all(first) == b"one"
     await first.acknowledge()
-    second = await start("sh", "-c", "printf two", run_id="run_2", generation=2)
+    second = await start("sh", "-c", "printf two", run_id=f"{RUN_ID}-run_2", generation=2)
     assert second.welcome.run_offset == 3
     assert await read_all(second, 3) == b"two"
     assert await read_all(second, 0) == b"onetwo"
     await second.acknowledge()
-    third = await start("sh", "-c", "printf three", run_id="run_3", generation=3, after_offset=100)
+    third = await start("sh", "-c", "printf three", run_id=f"{RUN_ID}-run_3", generation=3, after_offset=100)
     pieces = [piece async for piece in third.read_output(0)]
     assert pieces == [Output(0, b"onetwo"), Gap(6, 100), Output(100, b"three")]
 

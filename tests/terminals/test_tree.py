@@ -12,7 +12,7 @@ from server.terminals.identity import ProcessIdentity, open_process, read_boot_i
 from server.terminals.launch import HolderTuning
 from server.terminals.record import read_exit
 
-from .conftest import PROGRAMS, Start, read_until, wait_for_exit, wait_until
+from .conftest import PROGRAMS, RUN_ID, Start, read_until, wait_for_exit, wait_until
 
 KINDS = {"main", "same-group", "own-group", "own-session", "double-fork", "wiped", "chain"}
 
@@ -39,9 +39,7 @@ class HostileTree:
         boot_id = read_boot_id()
         entries = [line.split() for line in self.path.read_text().splitlines()]
         return [
-            ProcessIdentity(boot_id, int(pid), int(ticks))
-            for name, pid, ticks in entries
-            if wanted in (None, name)
+            ProcessIdentity(boot_id, int(pid), int(ticks)) for name, pid, ticks in entries if wanted in (None, name)
         ]
 
     def survivors(self) -> set[int]:
@@ -105,7 +103,7 @@ async def test_a_holder_told_to_end_takes_its_tree_with_it_and_leaves_a_record(
         handle.send_signal(signal.SIGTERM)
         await handle.wait_until_ended()
     assert tree.survivors() == set()
-    end = read_exit(agent_folder, "run_1")
+    end = read_exit(agent_folder, RUN_ID)
     assert end is not None
     assert (end.signal, end.reason) == (signal.SIGKILL, "killed")
 
@@ -138,9 +136,7 @@ async def kill_holder(holder: ProcessIdentity) -> None:
         await handle.wait_until_ended()
 
 
-async def test_an_agent_whose_holder_is_killed_is_gone_and_its_end_is_unknown(
-    start: Start, agent_folder: Path
-) -> None:
+async def test_an_agent_whose_holder_is_killed_is_gone_and_its_end_is_unknown(start: Start, agent_folder: Path) -> None:
     attachment = await start("sh", "-c", "trap '' HUP TERM; echo up; while :; do sleep 1; done")
     await read_until(attachment, b"up")
     agent = attachment.record.agent

@@ -35,6 +35,8 @@ class Tree:
         """Kept for life: ptyprocess closes the terminal when its object goes."""
         self.status: int | None = None
         self.usage: resource.struct_rusage | None = None
+        self.is_empty = False
+        """The agent and all that came of it are gone: nothing is left that could fork."""
         self.failure: tuple[int, str] | None = None
         """Exit code (126, 127 as a shell has them) and sentence, if the command could not be started."""
 
@@ -88,7 +90,7 @@ class Tree:
         """
         deadline = time.monotonic() + KILL_TIMEOUT_S
         quiet_since: float | None = None
-        while True:
+        while not self.is_empty:
             pids = children()
             now = time.monotonic()
             if pids:
@@ -104,7 +106,8 @@ class Tree:
             elif quiet_since is None:
                 quiet_since = now
             elif now - quiet_since >= KILL_QUIET_S:
-                return []
+                self.is_empty = True
+        return []
 
     def send_signal(self, number: int, target: str, master: int | None) -> bool:
         """Signal the terminal's foreground group, or the agent's process group. False if there is none any more."""
