@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CLAUDE_VERSION := 2.1.329
-CLAUDE := .cache/cli/node_modules/@anthropic-ai/claude-code/package.json
+CLAUDE := .cache/cli/claude-code-$(CLAUDE_VERSION)
 
 .PHONY: up test test-deps bench lint fmt clean
 
@@ -57,7 +57,7 @@ test-deps: $(CLAUDE)
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	$(call apt_install)
 
-$(CLAUDE): Makefile
+$(CLAUDE):
 	@missing=""; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \

@@ -16,6 +16,7 @@ from server.cli import data_folder, output
 from server.cli.client import Client
 from server.cli.connection import meant, read_record
 from server.cli.failure import ExitCode
+from server.cli.leftovers import living_agents
 from server.cli.options import ServerOptions, json_option, server_options
 from server.cli.programs import CLAUDE, found, version_of
 from server.config import Config, ConfigError, Location, SecretUnavailable, load_config, locate, resolve_secret
@@ -172,6 +173,10 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _leftovers(location: Location) -> Check:
+    left = [] if read_record(location.data) else living_agents(location.data)
+    if left:
+        return Check("leftovers", "warn", f"running without a server: {', '.join(left)}",
+                     "Take them over: bullpen up    Stop them: bullpen down")  # fmt: skip
     return Check("leftovers", "ok", "none")
 
 

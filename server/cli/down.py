@@ -3,16 +3,18 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import click
 
-from server.cli import output
+from server.cli import background, output
 from server.cli.agents import ask, wait_until_settled
-from server.cli.connection import connect, is_alive, meant, running
+from server.cli.connection import Record, connect, is_alive, meant, running
 from server.cli.failure import CommandFailed, ExitCode
+from server.cli.leftovers import living_agents
 from server.cli.options import ServerOptions, server_options
 from server.cli.status import list_agents
-from server.config import locate
+from server.config import DEFAULT_TEAM, DEMO_TEAM, load_config, locate
 
 _LOOK_S = 0.1
 
@@ -37,9 +39,8 @@ def down(server: ServerOptions, agents_only: bool, timeout: float) -> None:
             hint="Leave --url and BULLPEN_URL out, or stop its agents alone: bullpen down --agents-only",
             code=ExitCode.USAGE,
         )
-    record = running(server)
+    record = running(server) or _server_for_leftovers(server, timeout)
     if record is None:
-        output.say(f"No server runs for the team “{locate(meant(server.settings)).team}”.")
         return
     # The answer to our token proves that the process in the record is the server, and no later one with its number.
     connect(server).get("/api/me")
@@ -54,3 +55,24 @@ def down(server: ServerOptions, agents_only: bool, timeout: float) -> None:
             )  # fmt: skip
         time.sleep(_LOOK_S)
     output.say("Stopped. Start again: bullpen up")
+    left = living_agents(record.data)
+    if left:
+        raise CommandFailed(f"These agents still run: {', '.join(left)}.", hint="Look: bullpen doctor")
+
+
+def _server_for_leftovers(server: ServerOptions, timeout_s: float) -> Record | None:
+    """Start a server for the agents that a stopped one has left; only so can they be asked to stop. None without any."""
+    settings = meant(server.settings)
+    location = locate(settings)
+    left = living_agents(location.data)
+    if not left:
+        output.say(f"No server runs for the team “{location.team}”, and none of its agents.")
+        return None
+    output.say(f"No server runs, but {', '.join(left)}: starting one to stop them.")
+    is_demo = location.source is None and location.team in (DEMO_TEAM, DEFAULT_TEAM)
+    config = load_config(replace(settings, data=location.data, port=0, demo=is_demo))
+    arguments = ["up", "--background", "--no-open", "--only-server", "--port", "0", "--data", str(location.data)]
+    arguments += ["--demo"] if is_demo else ["--team", location.team]
+    if location.source is not None:
+        arguments += ["--config", str(location.source)]
+    return background.start(arguments, config, timeout_s)

@@ -79,7 +79,9 @@ def _run(configured: Config, *, only_server: bool, open_browser: bool | None, in
 
     try:
         with unwrapped():
-            return asyncio.run(serve(configured, announce=announce, only_server=only_server))
+            code = asyncio.run(serve(configured, announce=announce, only_server=only_server))
+        output.say("The server has stopped. Start it again: bullpen up")
+        return code
     except NewerDatabase as error:
         raise CommandFailed(str(error), hint=f"The database is {configured.data / 'team.sqlite3'}.") from None
     except NotOurs as error:

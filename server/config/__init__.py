@@ -24,3 +24,4 @@ from server.config.model import RestartPolicy as RestartPolicy
 from server.config.secrets import SecretReference as SecretReference
 from server.config.secrets import SecretUnavailable as SecretUnavailable
 from server.config.secrets import resolve_secret as resolve_secret
+from server.config.team_file import DEFAULT_TEAM as DEFAULT_TEAM

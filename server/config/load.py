@@ -41,6 +41,9 @@ def load_config(settings: Settings | None = None, environ: Mapping[str, str] | N
     else:
         team = Team()
     _check_address(location.host, server, problems)
+    if server.behind_proxy and not server.public_url:
+        hint = "Add server.public_url: the address that people type, as https://bullpen.example.org"
+        problems.append(Problem(Place("server"), "behind_proxy needs to know how the server is reached.", hint))
     if problems:
         raise ConfigError(problems)
     secret = server.register_secret

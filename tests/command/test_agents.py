@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import ptyprocess
 import pytest
 
+from server.cli.connection import is_alive
 from tests.command.conftest import COMMAND, Desk, new_desk
 
 TEAM = """
@@ -133,6 +135,34 @@ def test_a_terminal_that_has_ended_says_so(team: Desk) -> None:
     done = team.bullpen("attach", "broken")
     assert done.returncode == 0
     assert "terminal has ended" in done.stderr
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_down_stops_agents_that_a_server_has_left(tmp_path: Path, signal_number: int) -> None:
+    desk = new_desk(tmp_path)
+    (desk.folder / "agents.yaml").write_text(TEAM, encoding="utf-8")
+    try:
+        desk.bullpen("up", "--detach")
+        desk.bullpen("start", "talker", "--wait")
+        (row,) = json.loads(desk.bullpen("status", "talker", "--json").stdout)
+        server = desk.pid("play")
+        os.kill(server, signal_number)
+        wait_until_gone(server)
+        assert Path(f"/proc/{row['pid']}").exists()
+        checks = json.loads(desk.bullpen("doctor", "--json").stdout)
+        assert [check["state"] for check in checks if check["name"] == "leftovers"] == ["warn"]
+        down = desk.bullpen("down")
+        assert down.returncode == 0, down.stderr
+        assert not Path(f"/proc/{row['pid']}").exists()
+    finally:
+        desk.clear()
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while is_alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_down_stops_the_agents_with_all_they_started(tmp_path: Path) -> None:

@@ -260,7 +260,9 @@ def test_a_register_secret_of_the_environment_wins_and_is_a_reference(write: Pat
 
 def test_an_address_beyond_this_machine_needs_a_proxy(write: Path) -> None:
     assert "other machines" in problems(write, "server: { host: 0.0.0.0 }")[0]
-    assert load(write, "server: { host: 0.0.0.0, behind_proxy: true }").host == "0.0.0.0"  # noqa: S104
+    assert "public_url" in problems(write, "server: { host: 0.0.0.0, behind_proxy: true }")[0]
+    proxied = "server: { host: 0.0.0.0, behind_proxy: true, public_url: 'https://bullpen.example.org' }"
+    assert load(write, proxied).host == "0.0.0.0"  # noqa: S104
     with pytest.raises(ConfigError, match="other machines"):
         load(write, "", {"BULLPEN_HOST": "192.168.1.5"})
 

@@ -50,9 +50,12 @@ def test_make_up_brings_two_agents_that_talk(tmp_path: Path) -> None:
         assert {message["from"] for message in spoken} == {"ada-demo", "bo-demo"}
         print(f"three messages {time.monotonic() - ready:.1f} s after the server was ready")
     finally:
-        os.killpg(office.pid, signal.SIGINT)
+        if office.poll() is None:
+            os.killpg(office.pid, signal.SIGINT)
         office.wait(timeout=90)
-    reading.join(5)
+        reading.join(5)
+        if office.stdout is not None:
+            office.stdout.close()
     assert "Traceback" not in "".join(printed)
     assert re.search(r"http://127\.0\.0\.1:\d+/#k=\w+", "".join(printed))
 
