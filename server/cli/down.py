@@ -61,7 +61,7 @@ def down(server: ServerOptions, agents_only: bool, timeout: float) -> None:
 
 
 def _server_for_leftovers(server: ServerOptions, timeout_s: float) -> Record | None:
-    """Start a server for the agents that a stopped one has left; only so can they be asked to stop. None without any."""
+    """Start a server for the agents that a stopped one has left, so that they can be stopped. None without any."""
     settings = meant(server.settings)
     location = locate(settings)
     left = living_agents(location.data)
