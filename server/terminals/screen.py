@@ -94,7 +94,7 @@ def render(tail: bytes, columns: int, rows: int) -> Screen:
         _feed(screen, text)
     finally:
         signal.alarm(0)
-    lines = tuple(line.rstrip() for line in screen.display)
+    lines = tuple("".join(c if c.isprintable() else " " for c in line).rstrip() for line in screen.display)
     return Screen(lines, screen.cursor.x, screen.cursor.y)
 
 

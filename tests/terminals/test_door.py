@@ -132,6 +132,21 @@ async def test_a_reader_cannot_type_or_kill(start: Start, agent_folder: Path) ->
     assert (await attachment.ping()).end == 0
 
 
+@pytest.mark.parametrize("length", [0, 4097])
+async def test_a_stranger_may_send_no_frame_longer_than_a_hello(start: Start, agent_folder: Path, length: int) -> None:
+    await start("cat")
+    with connect(agent_folder) as peer:
+        peer.sendall(struct.pack(">I", length))
+        assert b"a frame of" in receive_all(peer)
+
+
+async def test_a_frame_of_more_than_a_megabyte_is_refused_before_it_has_come(start: Start, agent_folder: Path) -> None:
+    attachment = await start("cat")
+    with connect(agent_folder) as peer:
+        peer.sendall(hello(attachment.record, "reader") + struct.pack(">I", 2**20 + 1))
+        assert b"a frame of" in receive_all(peer)
+
+
 async def test_an_unknown_request_of_a_newer_server_is_answered_not_punished(start: Start) -> None:
     attachment = await start("cat")
     assert await attachment._link.ask({"do": "levitate"}) == {"id": 1, "ok": False, "error": "unknown"}
