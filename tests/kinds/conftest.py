@@ -29,7 +29,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         token_file.chmod(0o600)
         settings = {"name": "ada", "role": "member", "job": "developer", "workdir": folder / "work", **fields}
         agent = AgentConfig(kind=kind, **settings)
-        return Run(agent, "run_1", 1, str(uuid.uuid4()), folder, agent.workdir, server_url, token_file, TOKEN)
+        return Run(agent, uuid.uuid4().hex, 1, str(uuid.uuid4()), folder, agent.workdir, server_url, token_file, TOKEN)
 
     return make
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,8 +15,10 @@ import pytest
 from server.config import Provider, SecretReference
 from server.supervision.kinds.claude.adapter import Claude
 from server.supervision.kinds.kind import PAUSE_S, Activity, Launch, Run
+from server.supervision.kinds.mcp_config import SERVER_NAME
 from server.supervision.prompt_text import PromptMessage, compose_notice, compose_push, find_push_ids
 from tests.kinds.conftest import TOKEN, MakeRun
+from tests.peers import stdio_team
 from tests.peers.hook_server import HookServer
 from tests.peers.model_api import API_KEY, ModelApi, say, use_tool
 from tests.peers.terminal import Terminal
@@ -36,9 +39,12 @@ class Office:
         hooks.answer = lambda payload: self.kind.read_hook(payload).answer
 
     @asynccontextmanager
-    async def started(self) -> AsyncIterator[tuple[Terminal, Launch]]:
-        """Start the CLI and wait until it says that it is idle."""
+    async def started(self, team: Path | None = None) -> AsyncIterator[tuple[Terminal, Launch]]:
+        """Start the CLI and wait until it says that it is idle. `team`: the folder of a scripted team for its tools."""
         launch = self.kind.prepare(self.run)
+        if team is not None:
+            server = {"command": sys.executable, "args": [stdio_team.__file__, str(team)], "alwaysLoad": True}
+            (self.run.folder / "bridge" / "mcp.json").write_text(json.dumps({"mcpServers": {SERVER_NAME: server}}))
         async with Terminal(launch.argv, launch.environment, launch.working_directory) as terminal:
             await terminal.wait_until_shown(PROMPT)
             await self.wait_until_it_is(terminal, "idle")
@@ -209,6 +215,25 @@ async def test_a_permission_dialog_is_told_by_hook_and_record(office: Office) ->
     assert told == Activity("needs_you", "permission: Bash: touch made && ls", "hook")
     assert recorded.reason == "waits: permission prompt"
     assert not (office.run.workdir / "made").exists()
+
+
+@pytest.mark.parametrize("mode", ["ask", "plan"])
+async def test_our_own_tools_are_there_at_once_and_need_nobodys_consent(
+    office: Office, mode: str, tmp_path: Path
+) -> None:
+    _in_mode(office, mode)
+    office.api.when(use_tool("mcp__team__send_message", {"content": "hi"}), contains="[bp-", with_results=False)
+
+    async with office.started(team=tmp_path) as (_terminal, launch):
+        await _until(lambda: (tmp_path / "listed").exists() or None)
+        office.push(launch, "[bp-aaaa] hello")
+        asked = await office.api.wait_until(lambda request: "[bp-aaaa]" in request.new_text)
+        answered = await office.api.wait_until(lambda request: request.has_results)
+        await office.hooks.wait_until("Stop")
+
+    assert "mcp__team__send_message" in asked.tool_names
+    assert answered.new_results == "done"
+    assert json.loads((tmp_path / "calls").read_text()) == ["send_message", {"content": "hi"}]
 
 
 async def test_a_refusal_of_the_model_service_is_told(office: Office) -> None:

@@ -1,7 +1,8 @@
 """A scripted team behind a stdio MCP server, for an agent that is tested alone: `python stdio_team.py FOLDER`.
 
-It answers `get_history` with FOLDER/history, `check_in` with each FOLDER/inbox/* once, and appends every tool call to
-FOLDER/calls as a JSON line. It refuses what is not the modern era of the protocol.
+It answers `get_history` with FOLDER/history and `check_in` with each FOLDER/inbox/* once, appends every tool call to
+FOLDER/calls as a JSON line, and makes FOLDER/listed when its tools are listed. It refuses what is not the modern era of
+the protocol.
 """
 
 import json
@@ -37,7 +38,8 @@ def _result(folder: Path, method: str, params: dict[str, Any]) -> dict[str, Any]
     if method == "server/discover":
         return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
     if method == "tools/list":
-        return {"tools": [{"name": name} for name in TOOLS]}
+        (folder / "listed").touch()
+        return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]}
     name, arguments = params["name"], params["arguments"]
     if not params["_meta"].get("claudecode/toolUseId"):
         return {"content": [{"type": "text", "text": "no key to repeat it under"}], "isError": True}
