@@ -4,15 +4,13 @@ import asyncio
 import errno
 import os
 import sys
-import threading
-import webbrowser
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from server.app import ServerReady, serve
-from server.cli import background, data_folder, output
+from server.cli import background, browser, data_folder, output
 from server.cli.client import Client
 from server.cli.connection import Record, read_record
 from server.cli.failure import CommandFailed, ExitCode, unwrapped
@@ -20,6 +18,8 @@ from server.cli.init import write_starter
 from server.cli.logging_setup import set_up_logging
 from server.config import DEMO_TEAM, Config, SecretUnavailable, Settings, load_config, team_file
 from server.storage.migrate import NewerDatabase, NotOurs
+
+_BROWSER_S = 5.0
 
 
 @click.command()
@@ -62,8 +62,9 @@ def up(
     if detach:
         ready = background.start(_again(settings, only_server=only_server, verbose=verbose), configured, timeout)
         _tell(configured, ready.url, _sign_in_link(configured, ready), len(configured.agents), detached=True)
-        if wants_browser(open_browser):
-            _open_browser(configured, _sign_in_link(configured, ready))
+        if browser.is_wanted(open_browser):
+            link = _sign_in_link(configured, ready)
+            browser.open_link(link, configured.data / "run").join(_BROWSER_S)
         return
     set_up_logging(configured.data, verbose=verbose)
     raise SystemExit(_run(configured, only_server=only_server, open_browser=open_browser, in_background=in_background))
@@ -74,8 +75,8 @@ def _run(configured: Config, *, only_server: bool, open_browser: bool | None, in
         # The link signs the chairman in: it is for the person at the terminal and stays out of the log file.
         link = None if in_background else ready.sign_in_url
         _tell(configured, ready.url, link, len(ready.agents), detached=in_background)
-        if link and wants_browser(open_browser):
-            _open_browser(configured, link)
+        if link and browser.is_wanted(open_browser):
+            browser.open_link(link, configured.data / "run")
 
     try:
         with unwrapped():
@@ -173,21 +174,3 @@ def _again(settings: Settings, *, only_server: bool, verbose: bool) -> list[str]
             arguments += [name, str(value)]
     flags = {"--demo": settings.demo, "--only-server": only_server, "--verbose": verbose}
     return [*arguments, *(name for name, wanted in flags.items() if wanted)]
-
-
-def wants_browser(open_browser: bool | None) -> bool:
-    """Tell whether to open a browser: as asked, else where there is a terminal and a screen."""
-    if open_browser is not None:
-        return open_browser
-    screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return bool(screen) and sys.stdout.isatty() and not os.environ.get("CI")
-
-
-def _open_browser(configured: Config, link: str) -> None:
-    """Open the link by way of a private file: a browser's arguments can be read by every user of the machine."""
-    page = configured.data / "run" / "open.html"
-    page.unlink(missing_ok=True)
-    with os.fdopen(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(f'<!doctype html><title>Bullpen</title><script>location.replace("{link}")</script>')
-    # A browser may take seconds to start, or block: the server does not wait for it.
-    threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()

@@ -1,5 +1,6 @@
 """`bullpen up` and `down`: what a newcomer does first, and what is said when it cannot be."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,12 +10,13 @@ import threading
 import time
 from pathlib import Path
 
+import ptyprocess
 import pytest
 
 from server.cli.client import Client
 from server.cli.connection import is_alive
 from server.storage.migrate import APPLICATION_ID
-from tests.command.conftest import Desk
+from tests.command.conftest import COMMAND, Desk
 
 
 def test_up_in_the_background_prints_a_link_that_signs_in_and_nothing_else(desk: Desk) -> None:
@@ -174,3 +176,58 @@ def test_a_folder_named_server_where_the_command_is_given_does_no_harm(desk: Des
     (desk.folder / "server" / "__init__.py").write_text("raise SystemExit(99)", encoding="utf-8")
     done = desk.bullpen("up", "--detach", "--demo", "--only-server")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_browser_gets_a_private_file_and_no_link_in_its_arguments(desk: Desk) -> None:
+    program = desk.folder / "browser"
+    program.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {desk.folder}/opened\n', encoding="utf-8")
+    program.chmod(0o755)
+    done = desk.bullpen("up", "--detach", "--demo", "--only-server", "--open", BROWSER=str(program))
+    assert done.returncode == 0, done.stderr
+    opened = (desk.folder / "opened").read_text(encoding="utf-8")
+    assert opened.startswith("file://")
+    assert "#k=" not in opened
+    page = Path(opened.removeprefix("file://"))
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert f"{desk.url()}/#k=" in page.read_text(encoding="utf-8")
+
+
+def at_a_terminal(desk: Desk, answer: str) -> tuple[str, int]:
+    """Run `bullpen up` where there is somebody to ask, answer once, and return what was shown and the exit code."""
+    terminal = ptyprocess.PtyProcessUnicode.spawn(
+        [*COMMAND, "up", "--no-open"], cwd=str(desk.folder), env=desk.environment | {"TERM": "xterm"}
+    )
+    try:
+        shown = ""
+        while "Choice" not in shown:
+            shown += terminal.read(1024)
+        terminal.write(answer)
+        with contextlib.suppress(EOFError):
+            while "works once" not in shown:
+                shown += terminal.read(1024)
+            terminal.write("\x03")
+            while True:
+                shown += terminal.read(1024)
+        terminal.wait()
+        return shown, int(terminal.exitstatus)
+    finally:
+        terminal.close(force=True)
+
+
+def test_a_person_without_a_team_file_is_asked_and_may_begin_with_one(desk: Desk) -> None:
+    shown, code = at_a_terminal(desk, "2\r")
+    assert code == 0, shown
+    assert (desk.folder / "agents.yaml").exists()
+
+
+def test_a_person_may_take_the_demo_team_and_end_it_with_ctrl_c(desk: Desk) -> None:
+    shown, code = at_a_terminal(desk, "\r")
+    assert code == 0, shown
+    assert "team “demo”, 2 agents" in shown
+    assert "The server has stopped." in shown
+
+
+def test_ctrl_c_at_the_question_starts_nothing(desk: Desk) -> None:
+    _, code = at_a_terminal(desk, "\x03")
+    assert code == 130
+    assert not desk.teams.exists()
