@@ -6,34 +6,22 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 import click
 
 import server as program
 from server.cli import data_folder, output
+from server.cli.checks import Check, check_agents
 from server.cli.client import Client
 from server.cli.connection import meant, read_record
 from server.cli.failure import ExitCode
 from server.cli.leftovers import living_agents
 from server.cli.options import ServerOptions, json_option, server_options
-from server.cli.programs import CLAUDE, found, version_of
-from server.config import Config, ConfigError, Location, SecretUnavailable, load_config, locate, resolve_secret
+from server.config import ConfigError, Location, load_config, locate
 from server.storage import migrate
 
 _LEAST_DISK = 0.05
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    state: str
-    """ok | warn | fail"""
-    cause: str
-    fix: str = ""
 
 
 @click.command()
@@ -76,8 +64,7 @@ def _all(server: ServerOptions) -> Iterator[Check]:
         "ok",
         f"{len(config.agents)} agents" if config.source else "there is none here; bullpen init writes one",
     )
-    for agent_check in (_agent_programs, _sign_ins, _work_folders, _secrets):
-        yield from agent_check(config)
+    yield from check_agents(config)
 
 
 def _configuration(error: ConfigError) -> Iterator[Check]:
@@ -178,68 +165,3 @@ def _leftovers(location: Location) -> Check:
         return Check("leftovers", "warn", f"running without a server: {', '.join(left)}",
                      "Take them over: bullpen up    Stop them: bullpen down")  # fmt: skip
     return Check("leftovers", "ok", "none")
-
-
-def _agent_programs(config: Config) -> Iterator[Check]:
-    commands = {agent.command[0] if agent.command else CLAUDE.name for agent in config.agents if agent.kind == "claude"}
-    for command in sorted(commands):
-        path = found(CLAUDE, command)
-        if path is None:
-            yield Check(CLAUDE.title, "fail", f"“{command}” is not found", f"Install it: {CLAUDE.install}")
-            continue
-        version = version_of(path) or "of unknown version"
-        same = version.split(".")[:2] == CLAUDE.tested.split(".")[:2]
-        fix = (
-            ""
-            if same
-            else f"Tested: {CLAUDE.tested}. If something is odd, install that one: {CLAUDE.install}@{CLAUDE.tested}"
-        )
-        yield Check(CLAUDE.title, "ok" if same else "warn", f"{version} at {path}", fix)
-    for agent in config.agents:
-        if (
-            agent.kind == "custom"
-            and agent.command
-            and shutil.which(agent.command[0], path=os.environ.get("PATH")) is None
-        ):
-            yield Check(agent.name, "fail", f"“{agent.command[0]}” is not found", "Give the whole path in agents.yaml.")
-
-
-def _sign_ins(config: Config) -> Iterator[Check]:
-    """Look for the sign-in that agents without a key or a token of their own are given a copy of."""
-    folders = set()
-    for agent in config.agents:
-        provider = agent.provider
-        if agent.kind != "claude" or {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"} & {*agent.environment_secrets}:
-            continue
-        if provider is None or (provider.auth == "oauth" and provider.secret is None):
-            folders.add((provider.config_dir if provider else None) or Path("~/.claude").expanduser())
-    for folder in sorted(folders):
-        if (folder / ".credentials.json").is_file():
-            yield Check("sign-in", "ok", f"the one in {folder} is given to agents without a key")
-        else:
-            yield Check("sign-in", "warn", f"there is none in {folder}, and agents have no key",
-                        "Sign in: claude, then /login. Or name a key under providers in agents.yaml.")  # fmt: skip
-
-
-def _work_folders(config: Config) -> Iterator[Check]:
-    for agent in config.agents:
-        if not agent.workdir.is_relative_to(config.data) and not agent.workdir.is_dir():
-            yield Check(
-                agent.name, "fail", f"its folder {agent.workdir} is not there", f"Make it: mkdir -p {agent.workdir}"
-            )
-
-
-def _secrets(config: Config) -> Iterator[Check]:
-    needed = {
-        reference
-        for agent in config.agents
-        for reference in (*agent.environment_secrets.values(), agent.provider.secret if agent.provider else None)
-        if reference is not None
-    }
-    for reference in sorted(needed, key=str):
-        try:
-            resolve_secret(reference)
-        except SecretUnavailable as error:
-            yield Check("secret", "fail", str(error), "Set it where bullpen up is started.")
-        else:
-            yield Check("secret", "ok", f"{reference} can be read")

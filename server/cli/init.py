@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from server.cli import output
+from server.cli.checks import problem_of
 from server.cli.failure import CommandFailed, ExitCode
-from server.cli.programs import CLAUDE, found
+from server.config import Settings, load_config
 
 _STARTERS = Path(__file__).parent / "starters"
+FILE = Path("agents.yaml")
 STARTERS = ("demo", "solo", "pair")
 
 
@@ -20,8 +22,8 @@ def init(template: str) -> None:
     """Write an agents.yaml, and the role files it names, into this folder."""
     for file in write_starter(template, Path.cwd()):
         output.say(f"Wrote {file}")
-    if template != "demo" and not found(CLAUDE):
-        output.say(f"{CLAUDE.title} is not installed: {CLAUDE.install}")
+    for problem in sorted({problem_of(agent) or "" for agent in load_config(Settings(config=FILE)).agents} - {""}):
+        output.say(problem)
     output.say("Look at it, then: bullpen up")
 
 
@@ -29,7 +31,7 @@ def write_starter(template: str, folder: Path) -> list[Path]:
     """Copy a starter's files and return them, relative to the folder. Raises CommandFailed if one is there already."""
     source = _STARTERS / template
     files = [file.relative_to(source) for file in sorted(source.rglob("*")) if file.is_file()]
-    if (folder / "agents.yaml").exists():
+    if (folder / FILE).exists():
         raise CommandFailed("There is an agents.yaml here already; it is left as it is.", hint="Start it: bullpen up",
                             code=ExitCode.CONFLICT)  # fmt: skip
     written = []

@@ -88,7 +88,7 @@ def test_doctor_says_how_to_install_a_missing_cli(desk: Desk) -> None:
     desk.bullpen("init", "--template", "solo")
     done = desk.bullpen("doctor", PATH="/nowhere")
     assert done.returncode == 3
-    assert "“claude” is not found" in done.stdout
+    assert "Claude Code is not installed" in done.stdout
     assert "npm install -g @anthropic-ai/claude-code" in done.stdout
 
 

@@ -1,0 +1,117 @@
+"""What `bullpen doctor` looks at for each agent of the team: program, sign-in, folder, secrets."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.config import AgentConfig, Config, SecretUnavailable, resolve_secret
+from server.supervision.kinds.catalogue import KINDS
+from server.supervision.kinds.environment import find_program
+
+TESTED_CLAUDE = "2.1.329"
+"""The version that the project's tests run (docs/agent-clis.md)."""
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_OWN_CREDENTIALS = frozenset({"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    state: str
+    """ok | warn | fail"""
+    cause: str
+    fix: str = ""
+
+
+def check_agents(config: Config) -> Iterator[Check]:
+    """Look at everything that the agents of a team need."""
+    yield from _programs(config)
+    yield from _versions(config)
+    yield from _sign_ins(config)
+    yield from _work_folders(config)
+    yield from _secrets(config)
+
+
+def problem_of(agent: AgentConfig) -> str | None:
+    """Say in one sentence with its remedy why an agent cannot be launched here, or None."""
+    return KINDS[agent.kind].problem(agent)
+
+
+def _programs(config: Config) -> Iterator[Check]:
+    for agent in config.agents:
+        problem = problem_of(agent)
+        if problem is not None:
+            yield Check(agent.name, "fail", problem)
+
+
+def _versions(config: Config) -> Iterator[Check]:
+    paths = {
+        find_program(agent, agent.command[0] if agent.command else "claude")
+        for agent in config.agents
+        if agent.kind == "claude"
+    }
+    for path in sorted(path for path in paths if path):
+        version = _version_of(path) or "of unknown version"
+        if version.split(".")[:2] == TESTED_CLAUDE.split(".")[:2]:
+            yield Check("Claude Code", "ok", f"{version} at {path}")
+        else:
+            fix = f"If something is odd: npm install -g @anthropic-ai/claude-code@{TESTED_CLAUDE}"
+            yield Check("Claude Code", "warn", f"{version} at {path}; tested is {TESTED_CLAUDE}", fix)
+
+
+def _version_of(path: str) -> str | None:
+    """Ask a program for its version; it gets 10 s."""
+    try:
+        done = subprocess.run(
+            [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = _VERSION.search(done.stdout)
+    return match[0] if match else None
+
+
+def _sign_ins(config: Config) -> Iterator[Check]:
+    """Look for the sign-in that agents without a key or a token of their own are given a copy of."""
+    folders = set()
+    for agent in config.agents:
+        provider = agent.provider
+        if agent.kind != "claude" or _OWN_CREDENTIALS & {*agent.environment_secrets}:
+            continue
+        if provider is None or (provider.auth == "oauth" and provider.secret is None):
+            folders.add((provider.config_dir if provider else None) or Path("~/.claude").expanduser())
+    for folder in sorted(folders):
+        if (folder / ".credentials.json").is_file():
+            yield Check("sign-in", "ok", f"the one in {folder} is given to agents without a key")
+        else:
+            yield Check("sign-in", "warn", f"there is none in {folder}, and agents have no key",
+                        "Sign in: claude, then /login. Or name a key under providers in agents.yaml.")  # fmt: skip
+
+
+def _work_folders(config: Config) -> Iterator[Check]:
+    for agent in config.agents:
+        # Those in the data folder are made at the first launch.
+        if not agent.workdir.is_relative_to(config.data) and not agent.workdir.is_dir():
+            yield Check(
+                agent.name, "fail", f"its folder {agent.workdir} is not there", f"Make it: mkdir -p {agent.workdir}"
+            )
+
+
+def _secrets(config: Config) -> Iterator[Check]:
+    needed = {
+        reference
+        for agent in config.agents
+        for reference in (*agent.environment_secrets.values(), agent.provider.secret if agent.provider else None)
+        if reference is not None
+    }
+    for reference in sorted(needed, key=str):
+        try:
+            resolve_secret(reference)
+        except SecretUnavailable as error:
+            yield Check("secret", "fail", str(error), "Set it where bullpen up is started.")
+        else:
+            yield Check("secret", "ok", f"{reference} can be read")
