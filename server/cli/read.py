@@ -22,8 +22,7 @@ from server.cli.send import destination
 def read(server: ServerOptions, target: str, limit: int, follow: bool, ack: bool, as_json: bool) -> None:
     """Read TARGET: #general (the default), a channel's id, or @ada for the direct messages with ada."""
     client = connect(server)
-    place = destination(target)
-    channel = f"dm:{place['to']}" if "to" in place else place["channel"]
+    channel = _channel(client, target)
     # The position first, then the history: what comes between is in both and is shown once.
     since = client.get("/api/snapshot")["seq"] if follow else 0
     messages = client.get("/api/history", channel=channel, limit=limit)["messages"]
@@ -36,6 +35,14 @@ def read(server: ServerOptions, target: str, limit: int, follow: bool, ack: bool
     if follow:
         shown = {message["id"] for message in messages}
         _follow(client, channel, since, shown, as_json)
+
+
+def _channel(client: Client, target: str) -> str:
+    """Return a channel's id; that of direct messages has both names, in order."""
+    place = destination(target)
+    if "to" not in place:
+        return place["channel"]
+    return "dm:" + ":".join(sorted((client.get("/api/me")["name"], place["to"])))
 
 
 def _follow(client: Client, channel: str, since: int, shown: set[str], as_json: bool) -> None:

@@ -69,15 +69,16 @@ def test_nothing_that_a_terminal_would_obey_reaches_it(served: Desk) -> None:
     assert not any(character in shown for character in "\x1b\x07\r\x9b\u202e")
 
 
-def test_following_shows_what_comes_and_ctrl_c_ends_it(served: Desk) -> None:
-    following = served.start("read", "-f", "-n", "1", "--json")
+@pytest.mark.parametrize("place", ["#general", "@bo-demo"])
+def test_following_shows_what_comes_and_ctrl_c_ends_it(served: Desk, place: str) -> None:
+    served.bullpen("send", place, "before")
+    following = served.start("read", place, "-f", "-n", "1", "--json")
     try:
         assert following.stdout is not None
-        served.bullpen("send", "#general", "the first")
-        while json.loads(following.stdout.readline())["content"] != "the first":
-            pass
-        served.bullpen("send", "#general", "the second")
-        assert json.loads(following.stdout.readline())["content"] == "the second"
+        assert json.loads(following.stdout.readline())["content"] == "before"
+        for text in ("the first", "the second"):
+            served.bullpen("send", place, text)
+            assert json.loads(following.stdout.readline())["content"] == text
         os.kill(following.pid, signal.SIGINT)
         following.communicate(timeout=5)
         assert following.returncode == 130
