@@ -161,6 +161,15 @@ def owe(call: Call, number: int, channel: str, recipients: Iterable[str]) -> lis
     return receipts
 
 
+def receipts_between(transaction: Transaction, channel: str, first: int, last: int) -> list[Receipt]:
+    """Return how far the messages of a stretch of one channel have come."""
+    rows = transaction.all(
+        f"SELECT {_COLUMNS} FROM delivery WHERE message_id BETWEEN :first AND :last AND channel = :channel ORDER BY id",  # noqa: S608
+        {"first": first, "last": last, "channel": channel},
+    )
+    return [_receipt(row) for row in rows]
+
+
 def owed_to(transaction: Transaction, recipient: str, limit: int) -> list[Owed]:
     """Return what a recipient has not provably seen, oldest first."""
     rows = transaction.all(

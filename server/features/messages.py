@@ -24,7 +24,7 @@ from server.features.channels import (
     require_postable,
     resolve_channel,
 )
-from server.features.deliveries import MessageDelivery, handled_by_answer, owe
+from server.features.deliveries import MessageDelivery, Receipt, handled_by_answer, owe, receipts_between
 from server.features.team import unknown_member
 
 LONGEST_BYTES = 32 * 1024
@@ -80,6 +80,8 @@ class SentMessage(Message):
 @dataclass(frozen=True, slots=True)
 class History:
     messages: list[Message]
+    receipts: list[Receipt]
+    """How far the messages of this page have come."""
     hasMore: bool  # noqa: N815 (a documented name that programs rely on)
     next_cursor: str | None
 
@@ -233,13 +235,12 @@ def get_history(
     if around is not None:
         older = _page(transaction, place, "id <= :edge", "DESC", around, limit // 2 + 1, thread)
         newer = _page(transaction, place, "id > :edge", "ASC", around, limit // 2, thread)
-        return _history([*reversed(older), *newer], more=len(older) > limit // 2)
+        return _history(transaction, [*reversed(older), *newer], more=len(older) > limit // 2)
     if after is not None:
-        return _history(
-            rows := _page(transaction, place, "id > :edge", "ASC", after, limit, thread), len(rows) == limit
-        )
+        newer = _page(transaction, place, "id > :edge", "ASC", after, limit, thread)
+        return _history(transaction, newer, more=len(newer) == limit)
     rows = _page(transaction, place, "id < :edge", "DESC", before or 2**62, limit + 1, thread)
-    return _history(list(reversed(rows[:limit])), more=len(rows) > limit)
+    return _history(transaction, list(reversed(rows[:limit])), more=len(rows) > limit)
 
 
 def index_new_text(transaction: Transaction) -> None:
@@ -369,9 +370,10 @@ def _page(
     )
 
 
-def _history(rows: Sequence[Row], more: bool) -> History:
+def _history(transaction: Transaction, rows: Sequence[Row], *, more: bool) -> History:
     messages = [message_of(row) for row in rows]
-    return History(messages, more, messages[0]["id"] if more and messages else None)
+    receipts = receipts_between(transaction, rows[0]["channel"], rows[0]["id"], rows[-1]["id"]) if rows else []
+    return History(messages, receipts, more, messages[0]["id"] if more and messages else None)
 
 
 def _shown(channel: str) -> str:

@@ -125,8 +125,10 @@ def _heading(message: PromptMessage) -> str:
 
 def _how_to_answer(messages: Sequence[PromptMessage]) -> str:
     last = messages[-1]
-    call = f"channel={_word(last.channel)!r}, reply_to={_word(last.id)!r}"
-    each = "" if len(messages) == 1 else " (each with its own channel and id)"
+    # In a channel the answer stands beside the question, in a thread it stays in the thread.
+    thread = f", reply_to={_word(last.id)!r}" if last.reply_to else ""
+    call = f"channel={_word(last.channel)!r}{thread}"
+    each = "" if len(messages) == 1 else " (each where it was asked)"
     return (
         f"Answer with the tool send_message: {call}{each}. What you only print here reaches nobody. "
         "If no answer is needed, send none."

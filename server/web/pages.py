@@ -12,11 +12,11 @@ from aiohttp import web
 from server.core.permission import ANYBODY
 from server.web.security import add_route
 
-DEEP_LINKS = ("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m/{rest:.*}")
+DEEP_LINKS = ("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m")
 """Paths that the dashboard's own router understands."""
 
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
-_SERVED = {".js", ".css", ".svg", ".png", ".ico", ".woff2", ".webmanifest"}
+_SERVED = {".js", ".mjs", ".css", ".svg", ".png", ".ico", ".woff2", ".webmanifest"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _content_type(name: str) -> str:
-    if name.endswith(".js"):
+    if name.endswith((".js", ".mjs")):
         return "text/javascript"
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 

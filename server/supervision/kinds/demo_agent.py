@@ -45,9 +45,9 @@ SCRIPT = (
 """Said in turns, each line once; the partner whose name sorts first begins."""
 
 _MESSAGE = re.compile(
-    r"^(?P<channel>\S+) (?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳msg_\d+)? \d\d:\d\d: (?P<content>.*)$"
+    r"^(?P<channel>\S+) (?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳(?P<thread>msg_\d+))? \d\d:\d\d: (?P<content>.*)$"
 )
-_HISTORY = re.compile(r"^(?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳msg_\d+)? \d\d:\d\d: (?P<content>.*)$")
+_HISTORY = re.compile(r"^(?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳(?P<thread>msg_\d+))? \d\d:\d\d: (?P<content>.*)$")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Message:
     sender: str
     kind: str
     content: str
+    thread: str | None = None
+    """What it replies to: an answer goes where the question was, into the channel or into its thread."""
 
 
 class Refused(Exception):
@@ -171,26 +173,26 @@ class DemoAgent:
         lines = (_line_of(message) for message in read_history(history, CHANNEL))
         self._said = {line for line in lines if line is not None}
         if self._said or not history.startswith(OLDER):  # in a long history it was said long ago
-            self._say_line(max(self._said, default=-1) + 1, None)
+            self._say_line(max(self._said, default=-1) + 1)
 
     def _answer(self, message: Message) -> None:
         _say(f"{message.sender} in {_shown(message.channel)}: {message.content}")
         if message.kind == "human":
             self._note("busy", f"answers {message.sender}")
             time.sleep(THINKING_S)
-            self._send(message.channel, reply_to_person(self._name, message), message.id)
+            self._send(message.channel, reply_to_person(self._name, message), message.id if message.thread else None)
         elif message.sender == self._partner and (line := _line_of(message)) is not None:
             self._said.add(line)
-            self._say_line(line + 1, message.id)
+            self._say_line(line + 1)
 
-    def _say_line(self, line: int, reply_to: str | None) -> None:
+    def _say_line(self, line: int) -> None:
         begins = self._name < self._partner
         if line >= len(SCRIPT) or line in self._said or (line % 2 == 0) != begins:
             return
         self._note("busy", f"talks with {self._partner}")
         time.sleep(THINKING_S)
         self._said.add(line)
-        self._send(CHANNEL, f"@{self._partner} {SCRIPT[line]}", reply_to)
+        self._send(CHANNEL, f"@{self._partner} {SCRIPT[line]}", None)
 
     def _send(self, channel: str, content: str, reply_to: str | None) -> None:
         answering = {} if reply_to is None else {"reply_to": reply_to}
@@ -222,7 +224,7 @@ def reply_to_person(name: str, message: Message) -> str:
         return f"Hello {message.sender}! I am {name}, a demo agent: a small program with a script. Ask me for `help`."
     if re.search(r"\b(help|what can you do)\b", lower):
         return (
-            "I answer whoever writes to me, in the thread of the message. Open my card to see my terminal, stop me and "
+            "I answer whoever writes to me, where they wrote it. Open my card to see my terminal, stop me and "
             "start me again, or write me a direct message. For an agent that thinks, add one to `agents.yaml`: "
             "`bullpen init --template pair` writes an example."
         )
@@ -239,7 +241,7 @@ def _messages(lines: Sequence[str], pattern: re.Pattern[str], channel: str) -> l
             found.append(Message(**{**parts, "channel": parts["channel"].removeprefix("#")}))
         elif found and not line.startswith(OLDER):
             last = found.pop()
-            found.append(Message(last.id, last.channel, last.sender, last.kind, f"{last.content}\n{line}"))
+            found.append(Message(last.id, last.channel, last.sender, last.kind, f"{last.content}\n{line}", last.thread))
     return found
 
 

@@ -1,0 +1,102 @@
+// @ts-check
+/** Where one writes: drafts stay per conversation, @ offers members, Enter sends. */
+import { html, icon, useEffect, useRef, useState } from "../ui.js";
+import { send } from "../stores/messages.js";
+import { maySpeak } from "../stores/session.js";
+import { MentionList, candidates, mentionAt } from "./mention-list.js";
+
+const LONGEST = 32 * 1024;
+const bytes = new TextEncoder();
+
+/** @param {{channel: string, label: string, replyTo?: string|null, autofocus?: boolean}} props */
+export function Composer({ channel, label, replyTo = null, autofocus }) {
+  const draft = `draft ${channel} ${replyTo ?? ""}`;
+  const [text, setText] = useState(() => localStorage.getItem(draft) ?? "");
+  const [mention, setMention] = useState(/** @type {null | {word: string, start: number, active: number}} */ (null));
+  const area = useRef(/** @type {HTMLTextAreaElement|null} */ (null));
+
+  useEffect(() => setText(localStorage.getItem(draft) ?? ""), [draft]);
+  useEffect(() => { if (autofocus) area.current?.focus(); }, [draft, autofocus]);
+  useEffect(() => {
+    const box = area.current;
+    if (!box) return;
+    box.style.blockSize = "auto";
+    box.style.blockSize = `${Math.min(box.scrollHeight, 240)}px`;
+  }, [text]);
+  useEffect(() => {
+    const put = (/** @type {Event} */ event) => { if (/** @type {CustomEvent} */ (event).detail.channel === channel) write(/** @type {CustomEvent} */ (event).detail.text); };
+    addEventListener("bullpen:draft", put);
+    return () => removeEventListener("bullpen:draft", put);
+  }, [draft]);
+
+  const rows = mention ? candidates(mention.word, channel) : [];
+  const size = bytes.encode(text).length;
+  const tooLong = size > LONGEST;
+
+  /** @param {string} value */
+  function write(value) {
+    setText(value);
+    if (value) localStorage.setItem(draft, value);
+    else localStorage.removeItem(draft);
+  }
+
+  /** @param {string} name */
+  function pick(name) {
+    const box = area.current;
+    if (!mention || !box) return;
+    const next = `${text.slice(0, mention.start)}${name} ${text.slice(box.selectionStart)}`;
+    const caret = mention.start + name.length + 1;
+    write(next);
+    setMention(null);
+    requestAnimationFrame(() => { box.focus(); box.setSelectionRange(caret, caret); });
+  }
+
+  function submit() {
+    const content = text.trim();
+    if (!content || tooLong) return;
+    write("");
+    setMention(null);
+    void send(channel, content, replyTo);
+  }
+
+  /** @param {InputEvent} event */
+  function onInput(event) {
+    const box = /** @type {HTMLTextAreaElement} */ (event.target);
+    write(box.value);
+    const found = mentionAt(box.value, box.selectionStart);
+    setMention(found && { ...found, active: 0 });
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKeyDown(event) {
+    if (event.isComposing) return;
+    if (mention && rows.length) {
+      const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+      if (step) { event.preventDefault(); return setMention({ ...mention, active: (mention.active + step + rows.length) % rows.length }); }
+      if (event.key === "Enter" || event.key === "Tab") { event.preventDefault(); return pick(rows[mention.active].name); }
+      if (event.key === "Escape") { event.preventDefault(); return setMention(null); }
+    }
+    if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); submit(); }
+  }
+
+  function at() {
+    const box = area.current;
+    if (!box) return;
+    const caret = box.selectionStart;
+    const gap = caret && !/\s/.test(text[caret - 1] ?? " ") ? " @" : "@";
+    write(text.slice(0, caret) + gap + text.slice(caret));
+    setMention({ word: "", start: caret + gap.length, active: 0 });
+    requestAnimationFrame(() => { box.focus(); box.setSelectionRange(caret + gap.length, caret + gap.length); });
+  }
+
+  if (!maySpeak()) return html`<p class="typing muted">You watch: viewers do not write.</p>`;
+  const listId = `mentions-${replyTo ?? "main"}`;
+  return html`<form class="composer" aria-label=${label} onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); submit(); }}>
+    ${tooLong && html`<p class="warnline" role="alert">${icon("warn")}${Math.ceil(size / 1024)} KiB: at most 32 KiB fit in a message. Put it in a file, and say where it is.</p>`}
+    ${rows.length > 0 && mention && html`<${MentionList} id=${listId} rows=${rows} active=${mention.active} onPick=${pick} />`}
+    <textarea ref=${area} rows="1" aria-label="Message" placeholder=${label} value=${text} onInput=${onInput} onKeyDown=${onKeyDown} onBlur=${() => setMention(null)}
+      aria-autocomplete="list" aria-controls=${rows.length ? listId : undefined} aria-activedescendant=${rows.length && mention ? `${listId}-${mention.active}` : undefined}></textarea>
+    <footer><button type="button" class="btn quiet only sm" aria-label="Mention somebody" onClick=${at}>${icon("at")}</button>
+      <span class="end"><span class="muted desk">Enter sends, Shift Enter breaks the line</span><button class="btn sm primary only" aria-label="Send" disabled=${!text.trim() || tooLong}>${icon("send")}</button></span></footer>
+  </form>`;
+}

@@ -1,0 +1,59 @@
+// @ts-check
+/** Channels, and how far one has read each. */
+import { computed, signal } from "../ui.js";
+import { post } from "../api.js";
+import { collection } from "./collection.js";
+import { me } from "./session.js";
+
+export const channels = collection("id", { "channel.created": "channel", "channel.changed": "channel" });
+/** @type {import("../vendor/signals-core.js").Signal<ReadonlyMap<string, {channel: string, last_read: string|null, unread: number, mentions: number}>>} */
+export const reads = signal(new Map());
+
+/** @param {any[]} list */
+export function loadReads(list) {
+  reads.value = new Map(list.map((read) => [read.channel, read]));
+}
+
+/** @param {Record<string, any>} event */
+export function reduceReads(event) {
+  reads.value = nextReads(reads.value, event, me.value?.name ?? "");
+}
+
+/**
+ * Pure: unread and mention counts after an event.
+ * @param {ReadonlyMap<string, any>} before @param {Record<string, any>} event @param {string} mine
+ * @returns {ReadonlyMap<string, any>}
+ */
+export function nextReads(before, event, mine) {
+  if (event.kind === "read.updated") return new Map(before).set(event.read.channel, event.read);
+  if (event.kind !== "message.created" || event.message.from === mine) return before;
+  const { channel, mentions } = event.message;
+  const read = before.get(channel) ?? { channel, last_read: null, unread: 0, mentions: 0 };
+  const named = mentions.includes(mine) ? 1 : 0;
+  return new Map(before).set(channel, { ...read, unread: read.unread + 1, mentions: read.mentions + named });
+}
+
+/** @param {Record<string, any>} event */
+export function reduceChannels(event) {
+  channels.reduce(event);
+  if (event.kind === "channel.left") {
+    const rest = new Map(channels.rows.value);
+    if (rest.get(event.channel)?.type !== "group") rest.delete(event.channel);
+    channels.rows.value = rest;
+  }
+}
+
+/** @param {string} id */
+export const isMine = (id) => channels.get(id)?.members.includes(me.value?.name);
+/** @param {string} id */
+export const unreadOf = (id) => (isMine(id) || id.startsWith("dm:") ? reads.value.get(id)?.unread ?? 0 : 0);
+export const places = computed(() => [...channels.rows.value.values()].filter((row) => row.type !== "dm" && !row.archived).sort((a, b) => a.id.localeCompare(b.id)));
+export const directs = computed(() => [...channels.rows.value.values()].filter((row) => row.type === "dm" && row.members.includes(me.value?.name)).sort((a, b) => a.id.localeCompare(b.id)));
+
+/** @param {any} channel */
+export const otherParty = (channel) => channel.members.find((/** @type {string} */ name) => name !== me.value?.name) ?? channel.members[0];
+
+/** @param {string} channel @param {string} message */
+export const acknowledge = (channel, message) => post("/api/inbox/ack", { items: [{ channel, ack_id: message }] });
+/** @param {{id: string, type: string, description: string}} fields */
+export const createChannel = (fields) => post("/api/channels", fields);

@@ -1,0 +1,131 @@
+// @ts-check
+/** Messages by conversation, what is on its way, and receipts. */
+import { signal } from "../ui.js";
+import { ApiError, get, post } from "../api.js";
+
+/**
+ * @typedef {{list: any[], hasMore: boolean, state: "loading"|"ready"|"error", error: string}} Conversation
+ * @typedef {{client_id: string, channel: string, content: string, reply_to: string|null, state: "sending"|"failed", error: string}} Pending
+ */
+
+/** @type {import("../vendor/signals-core.js").Signal<ReadonlyMap<string, Conversation>>} */
+export const conversations = signal(new Map());
+/** @type {import("../vendor/signals-core.js").Signal<Pending[]>} */
+export const pending = signal([]);
+/** Message id → receipts by recipient. */
+export const receipts = signal(/** @type {ReadonlyMap<string, any[]>} */ (new Map()));
+/** Message id → what the answer to sending it said of its recipients. */
+export const outlook = signal(/** @type {ReadonlyMap<string, any[]>} */ (new Map()));
+/** The newest messages of all conversations, for the home screen. */
+export const newest = signal(/** @type {any[]} */ ([]));
+
+/** @param {string} channel */
+export async function open(channel) {
+  if (conversations.value.get(channel)?.state === "ready") return;
+  put(channel, { list: conversations.value.get(channel)?.list ?? [], hasMore: false, state: "loading", error: "" });
+  try {
+    const page = await get(`/api/history?channel=${encodeURIComponent(channel)}&limit=50`);
+    takeReceipts(page.receipts ?? []);
+    // What came by the stream while the page was on its way is kept.
+    const known = new Set(page.messages.map((/** @type {any} */ message) => message.id));
+    const later = (conversations.value.get(channel)?.list ?? []).filter((message) => !known.has(message.id) && message.seq > (page.messages.at(-1)?.seq ?? 0));
+    put(channel, { list: [...page.messages, ...later], hasMore: page.hasMore, state: "ready", error: "" });
+  } catch (failure) {
+    put(channel, { list: [], hasMore: false, state: "error", error: sentence(failure) });
+  }
+}
+
+/** @param {string} channel */
+export async function loadOlder(channel) {
+  const now = conversations.value.get(channel);
+  if (!now?.hasMore || now.state !== "ready") return;
+  put(channel, { ...now, state: "loading" });
+  try {
+    const page = await get(`/api/history?channel=${encodeURIComponent(channel)}&limit=50&before=${now.list[0].id}`);
+    takeReceipts(page.receipts ?? []);
+    const current = conversations.value.get(channel) ?? now;
+    put(channel, { list: [...page.messages, ...current.list], hasMore: page.hasMore, state: "ready", error: "" });
+  } catch (failure) {
+    put(channel, { ...(conversations.value.get(channel) ?? now), state: "ready", error: sentence(failure) });
+  }
+}
+
+/** Forget what was loaded: a reset means that the stream has a gap. */
+export function forget() {
+  conversations.value = new Map();
+}
+
+/** @param {Record<string, any>} event */
+export function reduceMessages(event) {
+  if (event.kind === "message.created") {
+    const { message } = event;
+    const now = conversations.value.get(message.channel);
+    if (now) put(message.channel, { ...now, list: withMessage(now.list, message) });
+    newest.value = withMessage(newest.value, message).slice(-8);
+    if (message.client_id) pending.value = pending.value.filter((entry) => entry.client_id !== message.client_id);
+  } else if (event.kind === "message.delivery") {
+    takeReceipts([event.receipt]);
+  }
+}
+
+/**
+ * Pure: a list with a message put by its id, in the order of ids.
+ * @param {any[]} list @param {any} message
+ */
+export function withMessage(list, message) {
+  const at = list.findIndex((known) => known.id === message.id);
+  if (at >= 0) return list.with(at, message);
+  return [...list, message];
+}
+
+/** @param {any[]} rows */
+function takeReceipts(rows) {
+  if (!rows.length) return;
+  const next = new Map(receipts.value);
+  for (const row of rows) {
+    const others = (next.get(row.message_id) ?? []).filter((known) => known.recipient !== row.recipient);
+    next.set(row.message_id, [...others, row].sort((a, b) => a.recipient.localeCompare(b.recipient)));
+  }
+  receipts.value = next;
+}
+
+/**
+ * Send a message. It shows as pending until its event comes; the same text sent again has no second effect.
+ * @param {string} channel @param {string} content @param {string|null} replyTo
+ */
+export function send(channel, content, replyTo = null) {
+  const entry = { client_id: crypto.randomUUID(), channel, content, reply_to: replyTo, state: /** @type {const} */ ("sending"), error: "" };
+  pending.value = [...pending.value, entry];
+  return deliver(entry);
+}
+
+/** @param {Pending} entry */
+export async function deliver(entry) {
+  change(entry.client_id, { state: "sending", error: "" });
+  try {
+    const { channel, content, reply_to, client_id } = entry;
+    const sent = await post("/api/send", { channel, content, client_id, ...(reply_to ? { reply_to } : {}) }, { key: client_id });
+    outlook.value = new Map(outlook.value).set(sent.id, sent.recipients);
+  } catch (failure) {
+    const again = failure instanceof ApiError && failure.status === 0;
+    change(entry.client_id, { state: "failed", error: again ? "The server was not reached." : sentence(failure) });
+  }
+}
+
+/** @param {string} clientId */
+export function discard(clientId) {
+  pending.value = pending.value.filter((entry) => entry.client_id !== clientId);
+}
+
+/** @param {string} clientId @param {Partial<Pending>} fields */
+function change(clientId, fields) {
+  pending.value = pending.value.map((entry) => (entry.client_id === clientId ? { ...entry, ...fields } : entry));
+}
+
+/** @param {string} channel @param {Conversation} conversation */
+function put(channel, conversation) {
+  conversations.value = new Map(conversations.value).set(channel, conversation);
+}
+
+/** @param {unknown} failure */
+const sentence = (failure) => (failure instanceof ApiError ? failure.sentence : String(failure));

@@ -1,0 +1,40 @@
+// @ts-check
+/** One agent: its state and how that is known, its run, its last ends. */
+import { html, useEffect, useState } from "../ui.js";
+import { get } from "../api.js";
+import { agents, condition } from "../stores/agents.js";
+import { AgentActions } from "../components/agent-card.js";
+import { Avatar } from "../components/avatar.js";
+import { Empty, Failed } from "../components/faces.js";
+import { Source, State } from "../components/state.js";
+import { Age } from "../components/relative-time.js";
+
+/** @param {{name: string}} props */
+export function AgentView({ name }) {
+  const agent = agents.get(name);
+  const [exits, setExits] = useState(/** @type {any[]} */ ([]));
+  const [problem, setProblem] = useState("");
+  const last = agent?.last_exit?.run_id;
+  useEffect(() => { get(`/api/agents/${name}/exits?limit=5`).then((answer) => setExits(answer.exits), (failure) => setProblem(failure.sentence)); }, [name, last]);
+  if (!agent) return html`<div class="sheet"><main class="main" id="main"><${Empty} title=${`No agent ${name}`} glyph="agent"><a class="btn" href="/agents">All agents</a><//></main></div>`;
+  const { why } = condition(agent);
+  return html`<div class="sheet"><main class="main" id="main">
+    <header class="head"><${Avatar} name=${name} /><div class="titles"><h1 tabindex="-1" class="name agent">${name}</h1></div><span class="sub cut desk">${agent.kind} · ${agent.role}${agent.description ? ` · ${agent.description}` : ""}</span></header>
+    <div class="body"><div class="stack lg detail">
+      <section class="tile" aria-label="State"><header><${State} agent=${agent} /><span class="push"><${Source} agent=${agent} /></span></header><div class="in stack"><p>${why || "No reason was reported."}</p><${AgentActions} agent=${agent} /></div></section>
+      <section class="tile" aria-label="Run"><header><h2>Run</h2></header><div class="in"><dl class="kv">
+        <dt>process</dt><dd>${agent.state}${agent.pid ? `, pid ${agent.pid}` : ""}, since <${Age} at=${agent.since} /></dd>
+        <dt>team tools</dt><dd>${agent.connected ? "connected" : "not connected"}</dd>
+        <dt>started</dt><dd>${agent.started_at ? html`<${Age} at=${agent.started_at} /> ago, run ${agent.generation}` : "–"}</dd>
+        <dt>restarts</dt><dd>${agent.restarts}${agent.next_start_at ? `, next start ${new Date(agent.next_start_at).toLocaleTimeString()}` : ""}</dd>
+        <dt>wanted</dt><dd>${agent.wanted}</dd>${agent.command && html`<dt>command</dt><dd class="mono">${agent.command}</dd>`}</dl></div></section>
+      <section class="tile" aria-label="Last ends"><header><h2>Last ends</h2></header>
+        ${problem ? html`<${Failed} title="Not to be had" text=${problem} />` : exits.length ? html`<ul class="rows">${exits.map((end) => html`<li key=${end.run_id}><details><summary>run ${end.generation}: ${how(end)}, <${Age} at=${end.ended_at} /> ago</summary><pre class="cmd" tabindex="0">${end.tail || "no output"}</pre></details></li>`)}</ul>` : html`<p class="in muted">It has not ended yet.</p>`}</section>
+    </div></div></main></div>`;
+}
+
+/** @param {any} end */
+function how(end) {
+  const what = end.signal !== null ? `signal ${end.signal}` : end.code !== null ? `exit ${end.code}` : "end not recorded";
+  return `${what} (${end.reason})`;
+}

@@ -1,0 +1,144 @@
+// @ts-check
+/** A channel or a direct message, with a thread beside it. */
+import { html, icon, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+import { connection } from "../live.js";
+import { agents, condition } from "../stores/agents.js";
+import { acknowledge, channels, reads } from "../stores/channels.js";
+import { conversations, loadOlder, open, pending } from "../stores/messages.js";
+import { members } from "../stores/members.js";
+import { me } from "../stores/session.js";
+import { Avatar } from "../components/avatar.js";
+import { Composer } from "../components/composer.js";
+import { Empty, Failed, Loading } from "../components/faces.js";
+import { Message, PendingMessage } from "../components/message.js";
+import { Glyph } from "../components/state.js";
+import { clock, dayOf } from "../components/relative-time.js";
+
+const SAME_AUTHOR_MS = 5 * 60_000;
+const READ_AFTER_MS = 1000;
+/** On a phone the keyboard comes when it is asked for. */
+const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
+
+/** @param {{name: string}} props */
+export function ChannelView({ name }) {
+  const channel = channels.get(name);
+  if (!channel) return html`<main class="main" id="main"><${Empty} title=${`No channel #${name}`} text="It does not exist, or it is not yours to read." glyph="hash"><a class="btn" href="/">Home</a><//></main>`;
+  return html`<${Conversation} key=${name} id=${name} title=${name} sub=${channel.description} glyph=${channel.type === "topic" ? "lock" : "hash"} label=${`Message #${name}`} people=${channel.members} />`;
+}
+
+/** @param {{name: string}} props */
+export function DirectView({ name }) {
+  const mine = me.value?.name ?? "";
+  if (!members.get(name)) return html`<main class="main" id="main"><${Empty} title=${`No member ${name}`} glyph="user"><a class="btn" href="/">Home</a><//></main>`;
+  const id = `dm:${[mine, name].sort().join(":")}`;
+  const agent = agents.get(name);
+  const sub = agent ? `${condition(agent).word}${condition(agent).why ? ` · ${condition(agent).why}` : ""}` : members.get(name)?.role;
+  return html`<${Conversation} key=${id} id=${id} title=${name} sub=${sub} person=${name} label=${`Message ${name}`} people=${[mine, name]} />`;
+}
+
+/** @param {{id: string, title: string, sub: string, glyph?: string, person?: string, label: string, people: string[]}} props */
+function Conversation({ id, title, sub, glyph, person, label, people }) {
+  const [thread, setThread] = useState(/** @type {string|null} */ (null));
+  const exists = channels.rows.value.has(id);
+  useEffect(() => { if (exists) void open(id); }, [id, exists, connection.value.state === "live"]);
+  const conversation = conversations.value.get(id);
+  const all = conversation?.list ?? [];
+  const roots = all.filter((message) => !message.thread || message.thread === message.id);
+  const inThread = thread ? all.filter((message) => message.id === thread || message.thread === thread) : [];
+  const agent = person ? agents.get(person) : null;
+  return html`<div class=${`sheet ${thread ? "two panel-on" : ""}`}>
+    <main class="main" id="main">
+      <header class="head slim"><a class="btn quiet only phone" href="/m" aria-label="All conversations">${icon("left")}</a>
+        <div class="titles row"><h1 class="slim row" tabindex="-1">${person ? html`<${Avatar} name=${person} size="sm" />` : icon(glyph ?? "hash")}${title}</h1><span class="sub cut desk">${sub}</span></div>
+        <div class="tools">${agent && html`<a class="btn quiet sm" href=${`/agents/${person}`}><${Glyph} agent=${agent} />${condition(agent).word}</a>`}
+          ${!person && html`<span class="row" title=${people.join(", ")}><span class="avs desk">${people.slice(0, 4).map((one) => html`<${Avatar} key=${one} name=${one} size="sm" />`)}</span><span class="count" aria-label=${`${people.length} members`}>${people.length}</span></span>`}</div></header>
+      <${Log} id=${id} roots=${roots} all=${all} conversation=${conversation} exists=${exists} title=${person ?? `#${title}`} onThread=${setThread} />
+      <${Working} people=${people} />
+      <${Composer} key=${`composer ${id}`} channel=${id} label=${label} autofocus=${hasKeyboard} />
+    </main>
+    ${thread && html`<${Thread} id=${id} root=${thread} list=${inThread} title=${person ?? `#${title}`} onClose=${() => setThread(null)} />`}
+  </div>`;
+}
+
+/** @param {{id: string, roots: any[], all: any[], conversation: any, exists: boolean, title: string, onThread: (id: string) => void}} props */
+function Log({ id, roots, all, conversation, exists, title, onThread }) {
+  const box = useRef(/** @type {HTMLDivElement|null} */ (null));
+  const [away, setAway] = useState(false);
+  const [since, setSince] = useState(/** @type {string|null|undefined} */ (undefined));
+  const newestId = all.at(-1)?.id;
+  const waiting = pending.value.filter((entry) => entry.channel === id && !entry.reply_to);
+
+  // Where "New" begins is fixed when the conversation is opened, else it would run away from the reader.
+  useEffect(() => { if (since === undefined && conversation?.state === "ready") setSince(reads.value.get(id)?.last_read ?? null); }, [conversation?.state]);
+  useLayoutEffect(() => { if (!away && box.current) box.current.scrollTop = 0; }, [newestId, waiting.length]);
+  useEffect(() => markRead(id, newestId, away), [id, newestId, away]);
+
+  function onScroll() {
+    const body = box.current;
+    if (!body) return;
+    setAway(body.scrollTop < -80); // the box is upside down: 0 is the newest
+    if (body.scrollHeight + body.scrollTop - body.clientHeight < 400) void loadOlder(id);
+  }
+
+  const empty = !exists || (conversation?.state === "ready" && !all.length && !waiting.length);
+  return html`<div class="stage"><div class="body" ref=${box} tabindex="0" aria-label=${`Messages in ${title}`} onScroll=${onScroll}>
+      ${conversation?.state === "error" ? html`<${Failed} title="The messages could not be loaded" text=${conversation.error} onRetry=${() => open(id)} />`
+      : empty ? html`<${Empty} title="Nobody has spoken here" text=${id.startsWith("dm:") ? "What you write here only you two read." : "Say hello. Mention with @name whom you want to wake."} glyph="chat" />`
+      : !conversation || (conversation.state === "loading" && !all.length) ? html`<${Loading} rows=${6} />`
+      : html`<div class="log" role="log" aria-live="polite" aria-relevant="additions">
+          ${conversation.hasMore && html`<p class="note"><button class="btn quiet sm" onClick=${() => loadOlder(id)}>${conversation.state === "loading" ? "Loading…" : "Older messages"}</button></p>`}
+          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} isFirstNew=${isFirstNew(roots, at, since)} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
+          ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${(/** @type {string} */ text) => dispatchEvent(new CustomEvent("bullpen:draft", { detail: { channel: id, text } }))} />`)}
+        </div>`}
+    </div>
+    ${away && html`<button class="jump-new" onClick=${() => { if (box.current) box.current.scrollTop = 0; }}>${icon("newest")}Newest</button>`}</div>`;
+}
+
+/** @param {{message: any, before: any, isFirstNew: boolean, replies: any[], onThread: (id: string) => void}} props */
+function Entry({ message, before, isFirstNew, replies, onThread }) {
+  const newDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
+  const same = !newDay && !isFirstNew && before?.from === message.from && Date.parse(message.created_at) - Date.parse(before.created_at) < SAME_AUTHOR_MS;
+  return html`${newDay && html`<div class="day" role="separator"><span>${dayOf(message.created_at)}</span></div>`}
+    ${isFirstNew && html`<div class="new" role="separator"><span>New · since ${clock(message.created_at)}</span></div>`}
+    <${Message} message=${message} same=${same} replies=${replies} onReply=${onThread} />`;
+}
+
+/** @param {any[]} roots @param {number} at @param {string|null|undefined} since */
+function isFirstNew(roots, at, since) {
+  if (since === undefined || !at) return false;
+  const last = since === null ? 0 : Number(since.slice(4));
+  const number = (/** @type {any} */ message) => Number(message.id.slice(4));
+  return number(roots[at]) > last && number(roots[at - 1]) <= last && roots[at].from !== me.value?.name;
+}
+
+/**
+ * Mark read what is on the screen, in a tab that is looked at, for a second.
+ * @param {string} id @param {string|undefined} newestId @param {boolean} away
+ */
+function markRead(id, newestId, away) {
+  if (!newestId || away) return undefined;
+  const isUnread = () => (reads.value.get(id)?.unread ?? 0) > 0;
+  const mark = () => { if (document.visibilityState === "visible" && document.hasFocus() && isUnread()) acknowledge(id, newestId).catch(() => undefined); };
+  const timer = setTimeout(mark, READ_AFTER_MS);
+  addEventListener("focus", mark);
+  return () => { clearTimeout(timer); removeEventListener("focus", mark); };
+}
+
+/** @param {{people: string[]}} props */
+function Working({ people }) {
+  const busy = people.map((name) => agents.get(name)).filter((agent) => agent && condition(agent).look === "working" && agent.activity === "working");
+  if (!busy.length) return html`<p class="typing" aria-hidden="true"></p>`;
+  const [first] = busy;
+  return html`<p class="typing"><${Glyph} agent=${first} small=${true} /><span class="cut"><span class="name agent">${first.name}</span> is working · ${condition(first).why}${busy.length > 1 ? ` · and ${busy.length - 1} more` : ""}</span></p>`;
+}
+
+/** @param {{id: string, root: string, list: any[], title: string, onClose: () => void}} props */
+function Thread({ id, root, list, title, onClose }) {
+  const waiting = pending.value.filter((entry) => entry.channel === id && entry.reply_to === root);
+  return html`<aside class="panel" aria-label="Thread">
+    <header class="head slim"><h2>Thread</h2><span class="sub">${title}</span><div class="tools"><button class="btn quiet only sm" aria-label="Close thread" onClick=${onClose}>${icon("x")}</button></div></header>
+    <div class="body flush"><div class="log">${list.map((message, at) => html`${at === 1 && html`<div class="day"><span>${list.length - 1} ${list.length === 2 ? "reply" : "replies"}</span></div>`}<${Message} key=${message.id} message=${message} />`)}
+      ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${() => undefined} />`)}</div></div>
+    <${Composer} key=${`thread ${root}`} channel=${id} label="Reply in thread" replyTo=${root} autofocus=${hasKeyboard} />
+  </aside>`;
+}

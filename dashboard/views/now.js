@@ -1,0 +1,28 @@
+// @ts-check
+/** Now: who needs you, who works, what was said last. */
+import { html, icon } from "../ui.js";
+import { conversationPath } from "../router.js";
+import { condition, ranked, waiting } from "../stores/agents.js";
+import { newest } from "../stores/messages.js";
+import { me } from "../stores/session.js";
+import { AgentActions, AgentCard } from "../components/agent-card.js";
+import { Avatar, Name } from "../components/avatar.js";
+import { Empty } from "../components/faces.js";
+import { Age } from "../components/relative-time.js";
+
+export function NowView() {
+  const last = [...newest.value].reverse();
+  return html`<div class="sheet"><main class="main" id="main">
+    <header class="head"><div class="titles"><h1 tabindex="-1">Now</h1></div></header>
+    <div class="body"><div class="home"><div class="stack lg">
+      ${waiting.value.length > 0 && html`<section class="tile needs" aria-labelledby="needs"><header>${icon("s-needs", { class: "glyph", state: "needs" })}<h2 id="needs">Needs you</h2><span class="count">${waiting.value.length}</span></header>
+        <ul class="strip-asks">${waiting.value.map((agent) => html`<li key=${agent.name}><${Avatar} name=${agent.name} /><div class="cut"><p class="cut"><${Name} name=${agent.name} /> <span class="dim">${condition(agent).word.toLowerCase()}: ${condition(agent).why}</span></p><p class="muted cut">since <${Age} at=${condition(agent).since} /> · ${condition(agent).source}</p></div><div class="go"><${AgentActions} agent=${agent} /></div></li>`)}</ul></section>`}
+      <div class="section"><h2>Agents</h2><span class="count">${ranked.value.length}</span><a href="/agents">All agents</a></div>
+      ${ranked.value.length ? html`<div class="cards">${ranked.value.slice(0, 12).map((agent) => html`<${AgentCard} key=${agent.name} agent=${agent} />`)}</div>`
+      : html`<${Empty} title="No agents yet" text="Describe them in agents.yaml, then start again: bullpen init, bullpen up." glyph="agent" />`}
+    </div>
+    <section class="tile" aria-labelledby="last"><header><h2 id="last">Last messages</h2></header>
+      ${last.length ? html`<ul class="rows">${last.map((message) => html`<li key=${message.id}><${Avatar} name=${message.from} size="sm" /><a class="cut" href=${conversationPath(message.channel, me.value?.name ?? "")}><${Name} name=${message.from} /> <span class="dim">${message.content}</span></a><span class="push muted"><${Age} at=${message.created_at} /></span></li>`)}</ul>`
+      : html`<p class="in muted">Nothing was said yet. <a href="/c/general">Say hello in #general</a></p>`}</section>
+    </div></div></main></div>`;
+}
