@@ -41,6 +41,7 @@ class OneAgent(RuleBasedStateMachine):
         self.now = 1_800_000_000_000
         self.is_alive = False
         self.is_stubborn = False
+        self.has_refused_to_die = False
         self.next_start_fails: bool | None = None
         self.automatic_starts: list[int] = []
         self.wish = False
@@ -81,6 +82,7 @@ class OneAgent(RuleBasedStateMachine):
         if not self.is_alive:
             return
         if action.step in (Step.KILL, Step.VERIFY):
+            self.has_refused_to_die = self.is_stubborn
             if self.is_stubborn:
                 self.happen(Left((1,)))
             else:
@@ -100,8 +102,8 @@ class OneAgent(RuleBasedStateMachine):
     def time_passes(self, seconds: float, chance: float) -> None:
         self.now += round(seconds * 1000)
         self.happen(Tick(), chance)
-        was_killed = self.life.state != "stopping" or self.is_stubborn
-        assert was_killed or self.now - self.life.since < GRACE_S * 1000, "alive after its grace"
+        is_done = self.life.state != "stopping" or self.has_refused_to_die
+        assert is_done or self.now - self.life.since < GRACE_S * 1000, "alive after its grace"
 
     @rule(hours=st.sampled_from([-24, -1, 1]))
     def the_clock_jumps(self, hours: int) -> None:

@@ -133,6 +133,11 @@ def stream_command(pause_s: float = 0.0, most: int = 10**9) -> tuple[str, ...]:
     return sys.executable, "-I", "-S", str(PROGRAMS / "stream.py"), str(pause_s), str(most)
 
 
+def gated(command: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a command that writes `up` and no more before a line has been typed, so that no reader comes late."""
+    return "sh", "-c", 'stty -echo; printf up; read go; exec "$@"', "sh", *command
+
+
 def check_stream(data: bytes) -> int:
     """Check that these are all the blocks, each byte, in order, and return how many."""
     block = bytes(range(256)) * 4

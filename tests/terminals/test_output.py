@@ -1,5 +1,6 @@
 """What an agent writes: every byte, in order, whoever comes and goes meanwhile."""
 
+import asyncio
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from .conftest import (
     Start,
     check_stream,
     end_agent,
+    gated,
     read_all,
     read_until,
     stream_command,
@@ -101,35 +103,49 @@ async def test_an_agent_outlives_a_server_that_is_killed_ten_times_and_no_byte_i
 
 
 async def test_a_stalled_reader_does_not_hold_the_agent_up_and_learns_what_it_missed(start: Start) -> None:
-    attachment = await start(*stream_command(0.0, 4000), tuning=SMALL)
+    attachment = await start(*gated(stream_command(0.0, 4000)), tuning=SMALL)
     async with aclosing(attachment.read_output(0)) as stalled:
-        first = await anext(stalled)
+        assert await anext(stalled) == Output(0, b"up")
+        await attachment.write(b"\n")
         await wait_for_exit(attachment)
-        pieces = [first, *[piece async for piece in stalled]]
-    gaps = [piece for piece in pieces if isinstance(piece, Gap)]
-    assert len(gaps) == 1
-    offset = 0
+        pieces = [piece async for piece in stalled]
+    assert any(isinstance(piece, Gap) for piece in pieces)
+    offset = 2
     for piece in pieces:
         assert (piece.start if isinstance(piece, Gap) else piece.offset) == offset
         offset = piece.end
-    assert offset == 4000 * 1034 + 14
+    assert offset == 2 + 4000 * 1034 + 14
 
 
 async def test_a_recorder_that_keeps_up_misses_nothing_of_a_fast_agent(start: Start) -> None:
-    attachment = await start(*stream_command(0.0, 4000), tuning=SMALL)
+    attachment = await start(*gated(stream_command(0.0, 4000)), tuning=SMALL)
     received = b""
-    async for piece in attachment.read_output(0, is_recorder=True):
-        assert isinstance(piece, Output)
-        received += piece.data
+    async with aclosing(attachment.read_output(0, is_recorder=True)) as output:
+        assert await anext(output) == Output(0, b"up")
+        await attachment.write(b"\n")
+        async for piece in output:
+            assert isinstance(piece, Output)
+            received += piece.data
     assert check_stream(received) == 4000
 
 
 async def test_a_stalled_recorder_holds_the_agent_back_only_for_a_moment(start: Start) -> None:
-    attachment = await start(*stream_command(0.0, 2000), tuning=SMALL)
+    attachment = await start(*gated(stream_command(0.0, 2000)), tuning=SMALL)
     async with aclosing(attachment.read_output(0, is_recorder=True)) as stalled:
-        await anext(stalled)
+        assert await anext(stalled) == Output(0, b"up")
+        await attachment.write(b"\n")
         end = await wait_for_exit(attachment)
-    assert end.end_offset == 2000 * 1034 + 14
+    assert end.end_offset == 2 + 2000 * 1034 + 14
+
+
+async def test_a_reader_who_is_behind_a_silent_agent_still_gets_all(start: Start) -> None:
+    attachment = await start("sh", "-c", "stty raw; head -c 6000000 /dev/zero; exec sleep 600")
+    async with asyncio.timeout(10), aclosing(attachment.read_output(0)) as output:
+        received = 0
+        while received < 6_000_000:
+            piece = await anext(output)
+            assert isinstance(piece, Output)
+            received = piece.end
 
 
 async def test_a_second_recorder_takes_over_from_the_first(start: Start) -> None:

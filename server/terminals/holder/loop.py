@@ -280,7 +280,8 @@ class Holder:
             if (client.role is None and now > client.hello_until) or (client.is_closing and not client.outbox):
                 self._drop(client)
                 continue
-            waits = bool(client.outbox)
+            is_behind = client.offset is not None and client.offset < self.spool.end and not client.is_closing
+            waits = bool(client.outbox) or is_behind
             if waits != client.waits_to_write:
                 client.waits_to_write = waits
                 events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)

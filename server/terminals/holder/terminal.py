@@ -9,7 +9,6 @@ import time
 from .spool import Spool
 
 CHUNK_BYTES = 64 * 1024
-KERNEL_CHUNK_BYTES = 4096
 MAX_PENDING_INPUT_BYTES = 1 << 20
 REOPEN_POLL_S = 0.25
 DRAIN_TIMEOUT_S = 1.0
@@ -29,10 +28,10 @@ class Terminal:
 
     def read(self) -> bool:
         """Take some of what the agent has written, so that connections have their turn too. False: nothing."""
-        chunks: list[bytes] = []
-        while self.master is not None and len(chunks) < CHUNK_BYTES // KERNEL_CHUNK_BYTES:
+        chunk = bytearray()
+        while self.master is not None and len(chunk) < CHUNK_BYTES:
             try:
-                data = os.read(self.master, CHUNK_BYTES)
+                data = os.read(self.master, CHUNK_BYTES - len(chunk))
             except BlockingIOError:
                 break
             except OSError:  # EIO is how Linux says that the other side is shut
@@ -40,10 +39,10 @@ class Terminal:
             if not data:
                 self.shut_until = time.monotonic() + REOPEN_POLL_S
                 break
-            chunks.append(data)
-        if chunks:
-            self.spool.append(b"".join(chunks))
-        return bool(chunks)
+            chunk += data
+        if chunk:
+            self.spool.append(bytes(chunk))
+        return bool(chunk)
 
     def take_input(self, data: bytes) -> bool:
         """Queue what a person or the server types. False: the agent has not read what was typed before."""
@@ -77,6 +76,7 @@ class Terminal:
         while self.master is not None and not self.shut_until and time.monotonic() < deadline:
             if not self.read() and not self.shut_until:
                 time.sleep(0.005)
+        self.shut_until = 0.0
         if self.master is not None:
             os.close(self.master)
             self.master = None
