@@ -108,7 +108,8 @@ async def test_a_stalled_reader_does_not_hold_the_agent_up_and_learns_what_it_mi
         assert await anext(stalled) == Output(0, b"up")
         await attachment.write(b"\n")
         await wait_for_exit(attachment)
-        pieces = [piece async for piece in stalled]
+        async with asyncio.timeout(10):
+            pieces = [piece async for piece in stalled]
     assert any(isinstance(piece, Gap) for piece in pieces)
     offset = 2
     for piece in pieces:
