@@ -90,11 +90,12 @@ async def end_agent(agent_folder: Path) -> None:
 async def read_all(attachment: Attachment, offset: int = 0) -> bytes:
     """Read to the agent's end; a gap is an error here."""
     pieces = []
-    async for piece in attachment.read_output(offset):
-        assert isinstance(piece, Output), piece
-        assert piece.offset == offset
-        pieces.append(piece.data)
-        offset = piece.end
+    async with asyncio.timeout(10):
+        async for piece in attachment.read_output(offset):
+            assert isinstance(piece, Output), piece
+            assert piece.offset == offset
+            pieces.append(piece.data)
+            offset = piece.end
     return b"".join(pieces)
 
 

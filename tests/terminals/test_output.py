@@ -124,9 +124,10 @@ async def test_a_recorder_that_keeps_up_misses_nothing_of_a_fast_agent(start: St
     async with aclosing(attachment.read_output(0, is_recorder=True)) as output:
         assert await anext(output) == Output(0, b"up")
         await attachment.write(b"\n")
-        async for piece in output:
-            assert isinstance(piece, Output)
-            received += piece.data
+        async with asyncio.timeout(10):
+            async for piece in output:
+                assert isinstance(piece, Output)
+                received += piece.data
     assert check_stream(received) == 4000
 
 
