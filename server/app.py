@@ -213,7 +213,7 @@ async def _store(config: Config) -> AsyncIterator[Store]:
         secret = None if config.register_secret is None else resolve_secret(config.register_secret)
         await dispatch.as_system("found_team", team=config.team, register_secret=secret)
         await feed.open()
-        database.writer.after_commit = feed.hint
+        database.writer.after_commit = dispatch.committed
         following = asyncio.create_task(feed.run(), name="feed")
         yield Store(database, feed, dispatch)
     finally:

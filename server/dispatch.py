@@ -1,9 +1,9 @@
 """Runs one operation for one caller: validate, permit, execute, append its events. Knows the registry, no feature."""
 
 import hashlib
+import itertools
 import os
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from server.core.call import SYSTEM_CALLER, Call, Caller, NotYet, Transaction
 from server.core.errors import BadArgument, Conflict, KeyReused, NotAllowed, NotSignedIn
+from server.core.event import Event
 from server.core.operation import Operation, Registry
 from server.core.permission import Permission
 from server.events import log
@@ -53,8 +54,12 @@ class Dispatch:
         self._feed = feed
         self._clock = clock
         self._random = random
+        # Unique, and yet no system call for each: it would hand the interpreter lock to the writer's thread.
+        self._calls_of = random(8).hex()
+        self._call_numbers = itertools.count(1)
         self.access_changed: Callable[[], None] = lambda: None
         """Called when rights may have changed, before that change is answered."""
+        self._access_touched = False
 
     async def run(
         self,
@@ -82,6 +87,13 @@ class Dispatch:
             except NotYet as not_yet:
                 await self._feed.wait_for_audience(head, not_yet.audiences, left)
 
+    def committed(self) -> None:
+        """Follow each commit, before its callers are answered (the writer's `after_commit`)."""
+        if self._access_touched:
+            self._access_touched = False
+            self.access_changed()
+        self._feed.hint()
+
     async def as_system(self, operation: str, /, **arguments: object) -> Any:
         """Run an operation in the server's own name and return its value."""
         return (await self.run(self.registry[operation], SYSTEM_CALLER, arguments, door="server")).value
@@ -89,21 +101,21 @@ class Dispatch:
     async def _once(
         self, operation: Operation, caller: Caller, arguments: BaseModel, door: str, key: str | None, *, may_wait: bool
     ) -> Answer:
-        fields = {name: getattr(arguments, name) for name in type(arguments).model_fields}
-        call_id, now = uuid.uuid4().hex, self._clock()
+        call_id, now = f"{self._calls_of}{next(self._call_numbers):x}", self._clock()
 
         def execute(transaction: Transaction) -> Any:
-            append = log.append if operation.changes else None
+            append = self._append if operation.changes else None
             call = Call(caller, transaction, now, call_id, operation.name, door, self._random, append, may_wait)
-            return operation.function(call, **fields)
+            return operation.function(call, **vars(arguments))
 
         if not operation.changes:
             return Answer(await self._database.read(execute))
-        try:
-            return await self._write(operation, caller, arguments, execute, key, now)
-        finally:
-            if any(event.changes_access for event in operation.emits):
-                self.access_changed()
+        return await self._write(operation, caller, arguments, execute, key, now)
+
+    def _append(self, call: Call, event: Event, subject: str, audience: str) -> int:
+        if event.changes_access:
+            self._access_touched = True
+        return log.append(call, event, subject, audience)
 
     async def _write(
         self,

@@ -61,8 +61,8 @@ class Writer:
         entry = _Entry(unit, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._arrived.set()
-        # Shielded: a caller that goes away must not tear its unit out of a batch that is being committed.
-        return await asyncio.shield(entry.future)
+        # A caller that goes away cancels the future alone: its unit stays in its batch and is committed.
+        return await entry.future
 
     async def run(self) -> None:
         """Commit batches until `stop`, then what is left."""

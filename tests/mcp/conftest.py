@@ -112,7 +112,7 @@ async def open_endpoint(file: Path, *, progress_s: float = 0.05) -> AsyncIterato
     dispatch = Dispatch(registry, database, feed)
     await dispatch.as_system("found_team", team="test")
     await feed.open()
-    database.writer.after_commit = feed.hint
+    database.writer.after_commit = dispatch.committed
     following = asyncio.create_task(feed.run())
     listening = socket.create_server(("127.0.0.1", 0))
     host = f"127.0.0.1:{listening.getsockname()[1]}"
