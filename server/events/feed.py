@@ -71,6 +71,15 @@ class _Waiter:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Live readers that see the same: their rows are chosen and joined once."""
+
+    access: frozenset[str]
+    filter: Filter
+    readers: dict[LiveReader, None] = field(default_factory=dict)
+
+
 AccessOf = Callable[[Transaction, Caller], frozenset[str]]
 """The audiences that a caller belongs to now. Raises NotSignedIn when its credentials no longer hold."""
 
@@ -96,7 +105,8 @@ class Feed:
         self._access_of = access_of
         self._framing = framing
         self._grown = asyncio.Event()
-        self._live: dict[LiveReader, None] = {}
+        self._live: dict[LiveReader, _Group] = {}
+        self._groups: dict[tuple[frozenset[str], Filter], _Group] = {}
         self._waiters: dict[_Waiter, None] = {}
         self._latest: dict[str, int] = {}
         self.head = 0
@@ -146,19 +156,26 @@ class Feed:
 
     def attach(self, reader: LiveReader) -> None:
         """Make a reader live. The caller must not await between finding that it is at the head and this."""
-        self._live[reader] = None
+        group = self._groups.setdefault((reader.access, reader.filter), _Group(reader.access, reader.filter))
+        group.readers[reader] = None
+        self._live[reader] = group
 
     def detach(self, reader: LiveReader) -> None:
-        self._live.pop(reader, None)
+        group = self._live.pop(reader, None)
+        if group is not None:
+            del group.readers[reader]
+            if not group.readers:
+                del self._groups[group.access, group.filter]
 
     def tell(self, audience: str, kind: str, body: bytes) -> int:
         """Send an ephemeral event (no id, not in the log) to live readers and return how many it was written to."""
         frame = self._framing.ephemeral(kind, body)
         told = 0
-        for reader in list(self._live):
-            if audience in reader.access and reader.filter.admits(kind, audience, ""):
-                reader.write(frame)
-                told += 1
+        for group in self._groups.values():
+            if audience in group.access and group.filter.admits(kind, audience, ""):
+                for reader in group.readers:
+                    reader.write(frame)
+                told += len(group.readers)
         return told
 
     # Waiting ------------------------------------------------------------------------------------------------------
@@ -185,28 +202,22 @@ class Feed:
         return True
 
     def _publish(self, rows: Sequence[StoredEvent]) -> None:
-        frames = [self._framing.encode(row, self.epoch) for row in rows]
         if any(EVENT_KINDS[row.kind].changes_access for row in rows if row.kind in EVENT_KINDS):
             # Rights may differ from here on: everybody reads these rows from the table, with rights loaded anew.
             for reader in list(self._live):
                 self._drop_behind(reader)
-        blobs: dict[tuple[frozenset[str], Filter], bytes] = {}
-        for reader in list(self._live):
-            if reader.unsent_bytes() > HIGH_WATER_BYTES:
-                self._drop_behind(reader)
-                continue
-            same = (reader.access, reader.filter)
-            blob = blobs.get(same)
-            if blob is None:
-                seen = [
-                    frame
-                    for row, frame in zip(rows, frames, strict=True)
-                    if _is_visible(row, reader.access, reader.filter)
-                ]
-                blob = self._framing.join(seen) if seen else b""
-                blobs[same] = blob
-            if blob:
-                reader.write(blob)
+        frames: dict[int, bytes] = {}
+        for group in list(self._groups.values()):
+            seen = [row for row in rows if _is_visible(row, group.access, group.filter)]
+            for row in seen:
+                if row.seq not in frames:
+                    frames[row.seq] = self._framing.encode(row, self.epoch)
+            blob = self._framing.join([frames[row.seq] for row in seen]) if seen else b""
+            for reader in list(group.readers):
+                if reader.unsent_bytes() > HIGH_WATER_BYTES:
+                    self._drop_behind(reader)
+                elif blob:
+                    reader.write(blob)
         self.head = rows[-1].seq
         for row in rows:
             self._latest[row.audience] = row.seq
@@ -216,7 +227,7 @@ class Feed:
                 waiter.woken.set()
 
     def _drop_behind(self, reader: LiveReader) -> None:
-        del self._live[reader]
+        self.detach(reader)
         reader.fall_behind(self.head)
 
 

@@ -66,7 +66,13 @@ def between(transaction: Transaction, after: int, head: int, limit: int) -> Sequ
         " WHERE seq > :after AND seq <= :head ORDER BY seq LIMIT :limit",
         {"after": after, "head": head, "limit": limit},
     )
-    return [StoredEvent(**row) for row in rows]
+    return [
+        StoredEvent(
+            row["seq"], row["at"], row["kind"], row["actor"], row["operation"], row["call_id"], row["audience"],
+            row["subject"], row["body"],
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def as_json(event: StoredEvent) -> bytes:
