@@ -209,14 +209,16 @@ class Feed:
         frames: dict[int, bytes] = {}
         for group in list(self._groups.values()):
             seen = [row for row in rows if _is_visible(row, group.access, group.filter)]
+            if not seen:
+                continue
             for row in seen:
                 if row.seq not in frames:
                     frames[row.seq] = self._framing.encode(row, self.epoch)
-            blob = self._framing.join([frames[row.seq] for row in seen]) if seen else b""
+            blob = self._framing.join([frames[row.seq] for row in seen])
             for reader in list(group.readers):
                 if reader.unsent_bytes() > HIGH_WATER_BYTES:
                     self._drop_behind(reader)
-                elif blob:
+                else:
                     reader.write(blob)
         self.head = rows[-1].seq
         for row in rows:
