@@ -158,6 +158,7 @@ class Feed:
         """Make a reader live. The caller must not await between finding that it is at the head and this."""
         group = self._groups.setdefault((reader.access, reader.filter), _Group(reader.access, reader.filter))
         group.readers[reader] = None
+        reader.access = group.access  # equal, and kept once
         self._live[reader] = group
 
     def detach(self, reader: LiveReader) -> None:

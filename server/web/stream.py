@@ -22,7 +22,6 @@ HEARTBEAT_S = 15.0
 NO_PROGRESS_S = 60.0
 """A reader that takes nothing for so long is cut; it resumes by its cursor."""
 LONGEST_POLL_S = 55.0
-_PAGE_BYTES = 64 * 1024
 
 PresenceChanged = Callable[["Reader", bool], None]
 
@@ -49,6 +48,9 @@ def chunk(blob: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(blob), blob)
 
 
+_HEARTBEAT = chunk(b": \n\n")
+
+
 @dataclass(frozen=True)
 class Cursor:
     """Where a client wants to go on."""
@@ -58,7 +60,11 @@ class Cursor:
 
 
 class Reader:
-    """One open stream at the head of the feed."""
+    """One open stream. There may be thousands that wait: each holds as little as it can."""
+
+    __slots__ = (
+        "_beat", "_lagging", "access", "caller", "client", "cursor", "filter", "run_id", "unsent_bytes", "write"
+    )  # fmt: skip
 
     def __init__(
         self, caller: Caller, wanted: Filter, transport: asyncio.WriteTransport, client: str, run_id: str
@@ -68,15 +74,39 @@ class Reader:
         self.client = client
         self.run_id = run_id
         self.access: frozenset[str] = frozenset()
-        self.lagging = asyncio.Event()
         self.cursor = 0
         # The transport's own methods: a call less counts where one row goes to a thousand readers.
         self.write: Callable[[bytes], None] = transport.write
         self.unsent_bytes: Callable[[], int] = transport.get_write_buffer_size
+        self._lagging: asyncio.Future[None] | None = None
+        self._beat: asyncio.TimerHandle | None = None
+
+    def go_live(self) -> asyncio.Future[None]:
+        """Return what is done as soon as this reader is not live any more; until then it gets a heartbeat."""
+        self._lagging = asyncio.get_running_loop().create_future()
+        self._await_beat()
+        return self._lagging
 
     def fall_behind(self, seq: int) -> None:
         self.cursor = seq
-        self.lagging.set()
+        self.wake()
+
+    def wake(self) -> None:
+        if self._lagging is not None and not self._lagging.done():
+            self._lagging.set_result(None)
+        self.stop_beating()
+
+    def stop_beating(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+            self._beat = None
+
+    def _await_beat(self) -> None:
+        self._beat = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._give_beat)
+
+    def _give_beat(self) -> None:
+        self.write(_HEARTBEAT)
+        self._await_beat()
 
 
 class Stream:
@@ -98,7 +128,7 @@ class Stream:
         """End every stream and every poll: they resume by their cursors at the next start."""
         self._stopping = True
         for reader in self._readers:
-            reader.lagging.set()
+            reader.wake()
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream what the caller may see, from a cursor or from now on."""
@@ -109,6 +139,7 @@ class Stream:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         response.enable_chunked_encoding()
         await response.prepare(request)
+        response.headers.clear()  # they are sent, and a stream may be open for days
         reader = Reader(
             request[CALLER],
             wanted,
@@ -124,6 +155,7 @@ class Stream:
             transport.abort()
         finally:
             self._feed.detach(reader)
+            reader.stop_beating()
             self._readers.discard(reader)
             self.presence_changed(reader, False)
         return response
@@ -131,30 +163,23 @@ class Stream:
     async def _serve(self, response: web.StreamResponse, reader: Reader, cursor: Cursor) -> None:
         seq = await self._greet(response, reader, cursor)
         while not self._stopping:
-            page = await self._feed.page(reader.caller, seq, reader.filter)
-            reader.access = page.access
-            frames = [SseFraming().encode(event, self._feed.epoch) for event in page.events]
-            for start in range(0, len(frames), 50):
-                async with asyncio.timeout(NO_PROGRESS_S):
-                    await response.write(b"".join(frames[start : start + 50]))
-            seq = page.next
+            seq = await self._send_page(response, reader, seq)
             if seq >= self._feed.head:
-                # No await from here to attach: nothing can be published in between.
-                reader.lagging.clear()
+                # No await from finding this to attach: nothing can be published in between.
+                lagging = reader.go_live()
                 self._feed.attach(reader)
-                await self._while_live(response, reader)
+                await lagging
                 seq = reader.cursor
 
-    async def _while_live(self, response: web.StreamResponse, reader: Reader) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await reader.lagging.wait()
-                return
-            except TimeoutError:
-                pass
+    async def _send_page(self, response: web.StreamResponse, reader: Reader, seq: int) -> int:
+        """Write what comes after a seq, and return how far that reaches."""
+        page = await self._feed.page(reader.caller, seq, reader.filter)
+        reader.access = page.access
+        frames = [SseFraming().encode(event, self._feed.epoch) for event in page.events]
+        for start in range(0, len(frames), 50):
             async with asyncio.timeout(NO_PROGRESS_S):
-                await response.write(b": \n\n")
+                await response.write(b"".join(frames[start : start + 50]))
+        return page.next
 
     async def _greet(self, response: web.StreamResponse, reader: Reader, cursor: Cursor) -> int:
         page = await self._feed.page(reader.caller, self._feed.head, reader.filter)
