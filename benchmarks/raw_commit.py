@@ -1,4 +1,4 @@
-"""The limit of a store: the same rows by the least program, `executemany` in batches, synchronous=FULL, text at the end."""
+"""The limit of a store: the same rows by the least program: `executemany` in batches, text last, synchronous=FULL."""
 
 import sqlite3
 import time

@@ -1,7 +1,7 @@
 """`POST /api/send` beside what HTTP and a commit cost at least.
 
-With many connections the limit is H = 1 / (1 / echo + 1 / L32): a request must go through HTTP and through a commit, and
-both want the same interpreter lock. With one connection it is a raw commit alone.
+With many connections the limit is H = 1 / (1 / echo + 1 / L32): a request must go through HTTP and through a commit,
+and both want the same interpreter lock. With one connection it is a raw commit alone.
 
 Run it alone: python -m benchmarks.send
 """
@@ -18,7 +18,7 @@ CONNECTIONS = 32
 
 def measure(effort: Effort) -> list[Figure]:
     """Compare sending over HTTP with its limits."""
-    found: dict[str, list[float]] = {name: [] for name in ("H", "send 32", "L1", "send 1", "p99 32")}
+    found: dict[str, list[float]] = {name: [] for name in ("H", "send 32", "L1", "send 1")}
     busiest = 0.0
     with scratch_folder() as folder, open_office(folder) as office, child("echo") as echo, child("load") as load:
         raw = RawCommit(folder / "raw.sqlite3")
@@ -36,7 +36,6 @@ def measure(effort: Effort) -> list[Figure]:
             ours = rate("send", CONNECTIONS, effort.seconds)
             found["H"].append(1 / (1 / bare["rate"] + 1 / committed))
             found["send 32"].append(ours["rate"])
-            found["p99 32"].append(ours["p99_ms"])
             found["L1"].append(raw.rate(1, effort.seconds))
             found["send 1"].append(rate("send", 1, effort.seconds)["rate"])
             busiest = max(busiest, bare["busy"])
@@ -44,8 +43,12 @@ def measure(effort: Effort) -> list[Figure]:
     note = f"the clients took {busiest:.0%} of a core" if busiest > 0.9 else ""
     unit = "requests/s"
     return [
-        compared("POST /api/send, 32 connections / H", unit, found["send 32"], found["H"], goal=0.80, floor=0.25, note=note),
-        compared("POST /api/send, 1 connection / raw commit", unit, found["send 1"], found["L1"], goal=0.50, floor=0.12),
+        compared(
+            "POST /api/send, 32 connections / H", unit, found["send 32"], found["H"], goal=0.80, floor=0.25, note=note
+        ),
+        compared(
+            "POST /api/send, 1 connection / raw commit", unit, found["send 1"], found["L1"], goal=0.50, floor=0.12
+        ),
     ]
 
 

@@ -25,7 +25,6 @@ CALLERS = 64
 @contextlib.asynccontextmanager
 async def open_store(data: Path) -> AsyncIterator[Store]:
     """Open a team's data with one agent in it."""
-    data.mkdir(mode=0o700)
     async with offline(Config(team="bench", host="127.0.0.1", port=0, data=data)) as store:
         await store.run("ensure_channel", id="general")
         await store.run("ensure_member", name="ada", kind="agent", role="member")
