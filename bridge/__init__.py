@@ -1,5 +1,15 @@
-"""The stdio bridge: relays an agent CLI's MCP lines to the server and pushes its events; knows no feature and no tool.
+"""The stdio bridge: carries an agent CLI's MCP lines to the server, and pushes back. Knows no feature, no tool.
 
-Standard library only. `relay` takes the lines, `http` carries them, `session` keeps the older protocol era's session,
-`cache` answers when the server is late, `journal` survives a kill, `event_stream` listens, `notifications` tells.
+Standard library only, and little of it: it starts with every agent, and `typing` or `dataclasses` alone would cost as
+much as the interpreter's own start.
+
+    __main__      arguments                       command        compiles the bridge, and how a CLI starts it
+    relay         lines of stdin, both eras       request        one request: era, headers, key, cancellation
+    service       asks until there is an answer   exchange       asks once: what each kind of answer means
+    session       the handshake era's session     endpoint       the server, under a token that may change
+    cache         the last good menu              http           HTTP/1.1 over raw sockets
+    journal       survives a kill                 token_file     the token
+    event_stream  pushes and list changes         notifications  what the bridge itself tells the CLI
 """
+
+VERSION = "1"

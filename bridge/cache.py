@@ -1,25 +1,29 @@
 """The last good answers of an agent's menu, for when the server is late: an agent without tools is of no use."""
 
+from __future__ import annotations
+
+import _thread
 import json
 import os
-import threading
-from typing import Any
 
-KEPT = ("server/discover", "initialize", "tools/list")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bridge.request import Request
 
 _CAPABILITIES = {"tools": {"listChanged": True}}
+_SERVER = {"name": "bullpen", "version": "0"}
 _BUILT_IN: dict[str, dict[str, Any]] = {
     "server/discover": {
         "supportedVersions": ["2026-07-28"],
         "capabilities": _CAPABILITIES,
-        "resultType": "complete",
-        "ttlMs": 0,
-        "cacheScope": "private",
-        "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "bullpen", "version": "0"}},
+        "_meta": {"io.modelcontextprotocol/serverInfo": _SERVER},
     },
-    "initialize": {"capabilities": _CAPABILITIES, "serverInfo": {"name": "bullpen", "version": "0"}},
-    "tools/list": {"tools": [], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"},
+    "initialize": {"capabilities": _CAPABILITIES, "serverInfo": _SERVER},
+    "tools/list": {"tools": []},
 }
+_OF_ITS_ERA = {"resultType", "ttlMs", "cacheScope", "nextCursor", "_meta"}
 
 
 class Cache:
@@ -27,13 +31,13 @@ class Cache:
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "menu.json")
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._results: dict[str, Any] = {}
         try:
             with open(self._path, encoding="utf-8") as file:
                 found = json.load(file)
             self._results = found if isinstance(found, dict) else {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             pass
 
     def keep(self, method: str, result: Any) -> None:
@@ -42,7 +46,7 @@ class Cache:
             if self._results.get(method) == result:
                 return
             self._results[method] = result
-            new = self._path + ".new"
+            new = f"{self._path}.{os.getpid()}"  # two bridges of one agent may write at once
             try:
                 with open(new, "w", encoding="utf-8") as file:
                     json.dump(self._results, file)
@@ -50,9 +54,14 @@ class Cache:
             except OSError:
                 pass  # the disk is full: the next start has an older menu
 
-    def answer(self, method: str, params: dict[str, Any]) -> Any:
+    def answer(self, request: Request) -> dict[str, Any]:
         """Return what can be said without the server."""
-        result = dict(self._results.get(method) or _BUILT_IN[method])
-        if method == "initialize":
-            result["protocolVersion"] = params.get("protocolVersion", "2025-11-25")
+        kept = self._results.get(request.method)
+        result = dict(kept if isinstance(kept, dict) else _BUILT_IN[request.method])
+        if request.method == "initialize":
+            result["protocolVersion"] = request.params.get("protocolVersion", "2025-11-25")
+        if request.method == "tools/list":  # one list for both eras
+            result = {name: value for name, value in result.items() if name not in _OF_ITS_ERA}
+        if request.is_modern:
+            result |= {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
         return result

@@ -6,9 +6,12 @@ import py_compile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-LOOP = 'while :; do "$0" "$@"; r=$?; [ $r -eq 0 ] && exit 0; [ $r -eq 2 ] && exit 2; sleep 0.2; done'
-"""Ends with the bridge when stdin has ended (0) or its arguments are wrong (2). The pipes are inherited: the CLI sees
-nothing of a new start."""
+LOOP = (
+    'n=0; f=0; while :; do "$0" "$@" --launch "$$.$n"; r=$?; [ $r -eq 0 ] && exit 0; [ $r -eq 2 ] && exit 2;'
+    " if [ $r -gt 128 ]; then f=0; else f=$((f+1)); [ $f -ge 10 ] && exit 1; fi; n=$((n+1)); sleep 0.2; done"
+)
+"""Ends with the bridge when stdin has ended (0) or its arguments are wrong (2), and after ten failures in a row that
+no signal explains. The pipes are inherited: the CLI sees nothing of a new start."""
 BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from bridge.__main__ import main; main(sys.argv[2:])"
 """Not `-m`: it would look for modules where the agent works, and cost 5 ms more."""
 

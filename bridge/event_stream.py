@@ -1,18 +1,27 @@
 """The second thread: the agent's event stream, for pushes and list changes. While it is open we are there."""
 
+from __future__ import annotations
+
 import json
 import time
-from collections.abc import Callable
 
-from bridge.http import Address, Connection, Cut, NothingSent, Response
+from bridge.endpoint import Refused
+from bridge.http import Cut, Limit, NothingSent
 from bridge.notifications import push
-from bridge.token_file import TokenFile
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from bridge.endpoint import Endpoint
+
+PATH = "/api/events?types=push,tools_changed"
 SILENCE_S = 45.0
 """The server sends a comment every 15 s: three missed, and the connection is dead."""
+REPORT_S = 5.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
-VERSION = "1"
 
 
 class EventStream:
@@ -20,70 +29,61 @@ class EventStream:
 
     def __init__(
         self,
-        address: Address,
-        token: TokenFile,
+        endpoint: Endpoint,
         agent: str,
-        run_id: str,
         server_came: Callable[[str], None],
-        list_changed: Callable[[], None],
+        menu_changed: Callable[[str], None],
     ) -> None:
-        self._address = address
-        self._token = token
+        """Take whom to tell, each with the version of the agent's menu."""
+        self._endpoint = endpoint
         self._agent = agent
-        self._headers = {"X-Bullpen-Client": f"bridge/{VERSION}", "X-Bullpen-Run": run_id}
         self._server_came = server_came
-        self._list_changed = list_changed
+        self._menu_changed = menu_changed
         self._pause_s = FIRST_PAUSE_S
 
     def run(self) -> None:
         while True:
             try:
                 self._follow()
-            except (NothingSent, Cut, ValueError):
+            except (NothingSent, Cut, Refused):
                 pass
             time.sleep(self._pause_s)
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
 
     def _follow(self) -> None:
-        connection = Connection(self._address)
+        response = self._endpoint.send("GET", PATH, {"Accept": "text/event-stream"}, b"", Limit(SILENCE_S))
         try:
-            head = self._head("GET", "/api/events?types=push,tools_changed", 0, {"Accept": "text/event-stream"})
-            response = connection.request(head, b"", SILENCE_S)
-            if response.status == 401:
-                self._token.reload()
-            if response.status != 200:
-                raise Cut(f"status {response.status}")
-            for name, data in response.events():
-                self._on_event(name, data)
+            if response.status == 200 and response.is_stream:
+                for name, data in response.events():
+                    self._on_event(name, data)
         finally:
-            connection.close()
+            self._endpoint.done(response)
 
-    def _on_event(self, name: str, data: str) -> None:
-        if name == "hello":
-            self._pause_s = FIRST_PAUSE_S
-            self._server_came(str(json.loads(data).get("menu", "")))
-        elif name == "tools_changed":
-            self._list_changed()
-        elif name == "push":
-            body = json.loads(data)
-            problem = push(str(body["text"]))
-            self._report({"id": body["id"], "ok": problem is None, "error": problem})
-
-    def _report(self, outcome: dict[str, object]) -> None:
-        body = json.dumps(outcome).encode()
-        path = f"/api/agents/{self._agent}/pushes"
+    def _on_event(self, name: str, data: bytes) -> None:
         try:
-            connection = Connection(self._address)
+            body = json.loads(data)
+            if name == "hello":
+                self._pause_s = FIRST_PAUSE_S
+                self._server_came(_menu(body))
+            elif name == "tools_changed":
+                self._menu_changed(_menu(body))
+            elif name == "push":
+                problem = push(str(body["text"]))
+                self._report({"id": body["id"], "ok": problem is None, "error": problem})
+        except (ValueError, LookupError, TypeError, AttributeError):
+            pass  # an event of a newer server: the stream goes on
+
+    def _report(self, outcome: dict[str, Any]) -> None:
+        path, body = f"/api/agents/{self._agent}/pushes", json.dumps(outcome).encode()
+        try:
+            response = self._endpoint.send("POST", path, {}, body, Limit(REPORT_S, REPORT_S))
             try:
-                response: Response = connection.request(self._head("POST", path, len(body), {}), body, 5.0)
                 response.body()
             finally:
-                connection.close()
-        except (NothingSent, Cut):
-            pass  # without a report and without a receipt the server offers it again
+                self._endpoint.done(response)
+        except (NothingSent, Cut, Refused):
+            pass  # without a report and without a proof the server offers it again
 
-    def _head(self, method: str, path: str, length: int, headers: dict[str, str]) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address.header}", f"Content-Length: {length}"]
-        every = {"Content-Type": "application/json", **self._headers, **self._token.header(), **headers}
-        lines += [f"{name}: {value}" for name, value in every.items()]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+
+def _menu(body: Any) -> str:
+    return str(body.get("menu") or "")

@@ -3,13 +3,20 @@
 Not `http.client`: importing it costs more than the rest of the bridge together.
 """
 
+from __future__ import annotations
+
 import _socket
-import threading
-from collections.abc import Iterator, Mapping
+import _thread
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 MAX_IDLE = 4
 CONNECT_S = 5.0
 MAX_HEAD = 64 * 1024
+_READ_BYTES = 256 * 1024
 
 
 class NothingSent(Exception):
@@ -17,7 +24,25 @@ class NothingSent(Exception):
 
 
 class Cut(Exception):
-    """The connection ended, or stayed silent for too long, after something was sent: it is not known what was done."""
+    """The connection ended, or was silent for too long, after something was sent: it is not known what was done."""
+
+
+class Silent(Cut):
+    """The server took it and said nothing in time."""
+
+
+class Limit:
+    """How long to wait: for any one byte, and for the whole answer."""
+
+    def __init__(self, silence_s: float, whole_s: float | None = None) -> None:
+        self.silence_s = silence_s
+        self._deadline = None if whole_s is None else time.monotonic() + whole_s
+
+    def left_s(self) -> float:
+        """Return how long the next byte may take; 0 or less if there is no time left."""
+        if self._deadline is None:
+            return self.silence_s
+        return min(self.silence_s, self._deadline - time.monotonic())
 
 
 class Address:
@@ -38,92 +63,94 @@ class Address:
 
 
 class Connection:
-    """One connection. `close` may be called from another thread: whoever reads then gets Cut."""
+    """One connection. Only `interrupt` may be called from another thread: whoever reads then gets Cut."""
 
-    def __init__(self, address: Address) -> None:
-        try:
-            found = _socket.getaddrinfo(address.host, address.port, 0, _socket.SOCK_STREAM)
-            family, kind, protocol, _, place = found[0]
-            peer = _socket.socket(family, kind, protocol)
-            peer.settimeout(CONNECT_S)
-            peer.connect(place)
-            peer.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        except OSError as error:
-            raise NothingSent(str(error)) from None
-        self._peer = _secured(peer, address.host) if address.secure else peer
+    def __init__(self, address: Address, limit: Limit) -> None:
+        self.limit = limit
+        self._secure = address.secure
+        self._peer = _connected(address, limit)
         self._buffer = b""
-        self._is_closed = False
-        self.is_reused = False
+        self.is_interrupted = False
+        self.is_closed = False
 
-    def request(self, head: bytes, body: bytes, timeout_s: float) -> "Response":
+    def request(self, head: bytes, body: bytes, limit: Limit) -> Response:
         """Send a request and read the answer's head. Raises Cut."""
+        self.limit = limit
         try:
-            self._peer.settimeout(timeout_s)
+            self._peer.settimeout(max(0.001, limit.left_s()))
             self._peer.sendall(head + body)
-            while b"\r\n\r\n" not in self._buffer:
-                self._more()
-                if len(self._buffer) > MAX_HEAD:
-                    raise Cut("an answer without an end to its head")
-            raw, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
-            return Response(self, raw)
+        except TimeoutError:
+            raise Silent("no answer in time") from None
         except OSError as error:
-            raise Cut(str(error)) from None
-
-    def set_timeout(self, timeout_s: float) -> None:
-        self._peer.settimeout(timeout_s)
+            raise Cut(_told(error)) from None
+        while b"\r\n\r\n" not in self._buffer:
+            if len(self._buffer) > MAX_HEAD:
+                raise Cut("an answer without an end to its head")
+            self._buffer += self._receive()
+        raw, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
+        return Response(self, raw)
 
     def read_line(self) -> bytes:
         while b"\n" not in self._buffer:
-            self._more()
+            self._buffer += self._receive()
         line, self._buffer = self._buffer.split(b"\n", 1)
         return line.rstrip(b"\r")
 
-    def read_exactly(self, count: int) -> bytes:
-        parts = [self._buffer[:count]]
-        self._buffer = self._buffer[count:]
-        missing = count - len(parts[0])
-        while missing > 0:
-            part = self._receive()
-            parts.append(part[:missing])
-            self._buffer = part[missing:]
-            missing -= len(parts[-1])
-        return b"".join(parts)
-
-    def read_some(self) -> bytes:
-        """Return what is there, or b"" at the end of the connection."""
+    def read_up_to(self, count: int) -> bytes:
+        """Return at least one byte and at most so many. Raises Cut."""
         if not self._buffer:
-            try:
-                return self._peer.recv(65536)
-            except OSError as error:
-                raise Cut(str(error)) from None
-        some, self._buffer = self._buffer, b""
-        return some
+            self._buffer = self._receive()
+        part, self._buffer = self._buffer[:count], self._buffer[count:]
+        return part
 
-    def close(self) -> None:
-        self._is_closed = True
+    def read_to_end(self) -> Iterator[bytes]:
+        """Yield what comes until the server closes the connection. Raises Cut."""
+        while self._buffer or (part := self._receive(may_end=True)):
+            if self._buffer:
+                part, self._buffer = self._buffer, b""
+            yield part
+
+    def is_stale(self) -> bool:
+        """Tell whether the server has closed a kept connection, or said something nobody asked for."""
+        if self._secure:
+            return False  # not to be known without reading
         try:
-            self._peer.shutdown(_socket.SHUT_RDWR)  # wakes a thread that reads
+            self._peer.settimeout(0)
+            self._peer.recv(1, _socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
         except OSError:
             pass
+        return True
+
+    def interrupt(self) -> None:
+        """End it from another thread. The descriptor stays its owner's: it could be another socket's by now."""
+        self.is_interrupted = True
+        try:
+            self._peer.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        self.is_closed = True
         try:
             self._peer.close()
         except OSError:
             pass
 
-    @property
-    def is_closed(self) -> bool:
-        return self._is_closed
-
-    def _more(self) -> None:
-        self._buffer += self._receive()
-
-    def _receive(self) -> bytes:
+    def _receive(self, *, may_end: bool = False) -> bytes:
+        left_s = self.limit.left_s()
         try:
-            part = self._peer.recv(262144)
+            if left_s <= 0:
+                raise TimeoutError
+            self._peer.settimeout(left_s)
+            part = self._peer.recv(_READ_BYTES)
+        except TimeoutError:
+            raise Silent("no answer in time") from None
         except OSError as error:
-            raise Cut(str(error) or "no answer in time") from None
-        if not part:
-            raise Cut("the server closed the connection")
+            raise Cut(_told(error)) from None
+        if self.is_interrupted or not (part or may_end):
+            raise Cut("the connection was closed")
         return part
 
 
@@ -133,69 +160,75 @@ class Response:
     def __init__(self, connection: Connection, head: bytes) -> None:
         lines = head.decode("latin-1").split("\r\n")
         words = lines[0].split(" ", 2)
-        if len(words) < 2 or not words[1].isdigit():
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
             raise Cut("an answer that is no HTTP")
         self.status = int(words[1])
         self.headers: dict[str, str] = {}
         for line in lines[1:]:
             name, _, value = line.partition(":")
             self.headers[name.strip().lower()] = value.strip()
-        self._connection = connection
-        self.is_complete = False
+        self.connection = connection
+        self._is_persistent = words[0] == "HTTP/1.1" and self.headers.get("connection", "").lower() != "close"
+        self._is_complete = False
 
     @property
     def is_stream(self) -> bool:
         return self.headers.get("content-type", "").startswith("text/event-stream")
 
     @property
-    def stays_open(self) -> bool:
-        """The connection may serve another request once the body is complete."""
-        return self.is_complete and self.headers.get("connection", "").lower() != "close"
+    def leaves_open(self) -> bool:
+        """The connection may serve another request."""
+        return self._is_complete and self._is_persistent
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes. Raises Cut."""
-        connection, length = self._connection, self.headers.get("content-length")
+        connection, length = self.connection, self.headers.get("content-length", "")
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            while size := int(connection.read_line().split(b";")[0] or b"0", 16):
-                yield connection.read_exactly(size)
-                connection.read_exactly(2)
+            while left := _chunk_size(connection.read_line()):
+                while left > 0:
+                    part = connection.read_up_to(left)
+                    left -= len(part)
+                    yield part
+                connection.read_line()
             while connection.read_line():
                 pass
-        elif length is not None or self.status in (204, 304):
+        elif length.isdigit() or self.status in (204, 304):
             left = int(length or 0)
             while left > 0:
-                part = connection.read_exactly(min(left, 262144))
+                part = connection.read_up_to(left)
                 left -= len(part)
                 yield part
         else:
-            while part := connection.read_some():
-                yield part
+            yield from connection.read_to_end()
             connection.close()
-        self.is_complete = True
+        self._is_complete = True
 
     def body(self) -> bytes:
         return b"".join(self.chunks())
 
-    def events(self) -> Iterator[tuple[str, str]]:
-        """Yield (event name, data) of a Server-Sent Events body; comments yield ("", "")."""
-        data: list[str] = []
-        rest, name = b"", "message"
-        for part in self.chunks():
-            *lines, rest = (rest + part).split(b"\n")
-            for raw in lines:
-                line = raw.rstrip(b"\r").decode("utf-8", "replace")
-                field, _, value = line.partition(":")
-                value = value[1:] if value.startswith(" ") else value
-                if not line:
-                    if data:
-                        yield name, "\n".join(data)
-                    name, data = "message", []
-                elif not field:
-                    yield "", ""
-                elif field == "event":
-                    name = value
-                elif field == "data":
-                    data.append(value)
+    def events(self) -> Iterator[tuple[str, bytes]]:
+        """Yield (event name, data) of a Server-Sent Events body. Raises Cut."""
+        name, data = "message", list[bytes]()
+        for line in self._lines():
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if not line:
+                if data:
+                    yield name, b"\n".join(data)
+                name, data = "message", []
+            elif field == b"event":
+                name = value.decode("utf-8", "replace")
+            elif field == b"data":
+                data.append(value)
+
+    def _lines(self) -> Iterator[bytes]:
+        parts: list[bytes] = []  # of one line, which may be 20 MB long
+        for chunk in self.chunks():
+            first, *more = chunk.split(b"\n")
+            parts.append(first)
+            for begun in more:
+                yield b"".join(parts).rstrip(b"\r")
+                parts = [begun]
 
 
 class Client:
@@ -204,58 +237,117 @@ class Client:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._idle: list[Connection] = []
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
 
-    def open(self) -> Connection:
-        """Take a kept connection or make one. Raises NothingSent."""
-        with self._lock:
-            if self._idle:
-                connection = self._idle.pop()
-                connection.is_reused = True
-                return connection
-        return Connection(self._address)
+    def send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        limit: Limit,
+        carried_by: Callable[[Connection], None],
+    ) -> Response:
+        """Send one request; a kept connection that fails before an answer begins is replaced once.
 
-    def exchange(
-        self, connection: Connection, method: str, path: str, headers: Mapping[str, str], body: bytes, timeout_s: float
-    ) -> tuple[Connection, Response]:
-        """Send one request; a kept connection that the server has closed meanwhile is replaced once.
-
-        Raises NothingSent, Cut.
+        Tells by which connection it goes before anything is sent. Raises NothingSent, Cut.
         """
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address.header}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        try:
-            return connection, connection.request(head, body, timeout_s)
-        except Cut:
-            was_closed = connection.is_closed
-            connection.close()
-            if not connection.is_reused or was_closed:
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return _sent_over(kept, head, body, limit, carried_by)
+            except Silent:
                 raise
-        self.drop_idle()
-        fresh = Connection(self._address)
-        return fresh, fresh.request(head, body, timeout_s)
+            except Cut:
+                self._drop_idle()
+                if kept.is_interrupted:
+                    raise
+        try:
+            fresh = Connection(self._address, limit)
+        except NothingSent as error:
+            if kept is not None:
+                raise Cut(str(error)) from None  # the kept one may have carried it there
+            raise
+        return _sent_over(fresh, head, body, limit, carried_by)
 
-    def give_back(self, connection: Connection, response: Response) -> None:
-        """Keep a connection whose answer was read to its end."""
-        if response.stays_open and not connection.is_closed:
-            connection.is_reused = False
+    def done(self, response: Response) -> None:
+        """Keep the connection of an answer that was read to its end; close it otherwise."""
+        connection = response.connection
+        if response.leaves_open and not connection.is_closed:
             with self._lock:
                 if len(self._idle) < MAX_IDLE:
                     self._idle.append(connection)
                     return
         connection.close()
 
-    def drop_idle(self) -> None:
+    def _kept(self) -> Connection | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if not connection.is_stale():
+                return connection
+            connection.close()
+
+    def _drop_idle(self) -> None:
         with self._lock:
             dropped, self._idle = self._idle, []
         for connection in dropped:
             connection.close()
 
 
-def _secured(peer: "_socket.socket", host: str) -> "_socket.socket":
-    import socket
+def _sent_over(
+    connection: Connection, head: bytes, body: bytes, limit: Limit, carried_by: Callable[[Connection], None]
+) -> Response:
+    carried_by(connection)
+    try:
+        return connection.request(head, body, limit)
+    except Cut:
+        connection.close()
+        raise
+
+
+def _connected(address: Address, limit: Limit) -> _socket.socket:
+    reason = "no time left"
+    try:
+        places = _socket.getaddrinfo(address.host, address.port, 0, _socket.SOCK_STREAM)
+    except OSError as error:
+        raise NothingSent(_told(error)) from None
+    for family, kind, protocol, _, place in places:
+        left_s = min(CONNECT_S, limit.left_s())
+        if left_s <= 0:
+            break
+        peer = _socket.socket(family, kind, protocol)
+        try:
+            peer.settimeout(left_s)
+            peer.connect(place)
+            peer.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            return _secured(peer, address.host, left_s) if address.secure else peer
+        except OSError as error:
+            reason = _told(error)
+            peer.close()
+    raise NothingSent(reason)
+
+
+def _secured(peer: _socket.socket, host: str, timeout_s: float) -> _socket.socket:
+    import socket  # only here: with ssl it costs more than everything else
     import ssl
 
     wrapped = socket.socket(fileno=peer.detach())
+    wrapped.settimeout(timeout_s)
     return ssl.create_default_context().wrap_socket(wrapped, server_hostname=host)
+
+
+def _chunk_size(line: bytes) -> int:
+    try:
+        return int(line.split(b";")[0], 16)
+    except ValueError:
+        raise Cut("an answer in broken chunks") from None
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or str(error) or "no answer in time"

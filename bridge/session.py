@@ -1,63 +1,123 @@
-"""The session of the older protocol era, kept alive over restarts of the server without the CLI's knowledge."""
+"""The session of the handshake era, kept alive over restarts of the server without the CLI's knowledge."""
 
+from __future__ import annotations
+
+import _thread
 import json
-import threading
-from collections.abc import Callable
-from typing import Any
 
-INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+from bridge.exchange import messages
+from bridge.http import Cut, Limit, NothingSent
+from bridge.request import parse
 
-Post = Callable[[bytes, dict[str, str]], tuple[int, dict[str, str], bytes]]
-"""Send a body with headers; return status, headers and body. Raises NothingSent, Cut."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bridge.endpoint import Endpoint
+    from bridge.http import Response
+    from bridge.journal import Journal
+
+SESSION = "Mcp-Session-Id"
+_INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+_OWN_ID = "bridge-initialize"
+_ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 class Session:
-    """One session id at a time; whoever finds it lost renews it once for all."""
+    """One session at a time; the first who finds it lost opens another for all."""
 
-    def __init__(self, post: Post, greeting: str | None) -> None:
-        self._post = post
-        self._lock = threading.Lock()
-        self._greeting = greeting
-        self._id: str | None = None
-        self._version = ""
+    def __init__(self, endpoint: Endpoint, journal: Journal) -> None:
+        self._endpoint = endpoint
+        self._journal = journal
+        self._lock = _thread.allocate_lock()
+        self._headers = journal.session
+        """What every request after initialize carries; None: there is no session."""
 
-    @property
-    def greeting(self) -> str | None:
-        return self._greeting
+    def ensure(self, limit: Limit) -> dict[str, str]:
+        """Return the session's headers, of a new session if need be. Raises NothingSent, Refused."""
+        headers = self._headers
+        if headers is not None or self._journal.greeting is None:
+            return headers or {}
+        if not self._lock.acquire(timeout=max(0.0, limit.left_s())):
+            raise NothingSent("another request is opening a session")
+        try:
+            if self._headers is None:
+                self._open(self._journal.greeting, limit)
+            return self._headers or {}
+        finally:
+            self._lock.release()
 
-    def headers(self) -> dict[str, str]:
-        """Return what every request of this era carries after initialize."""
-        if self._id is None:
-            return {}
-        return {"Mcp-Session-Id": self._id, "MCP-Protocol-Version": self._version}
+    def opened(self, response: Response, result: Any) -> None:
+        """Take the server's answer to the CLI's own initialize."""
+        self._headers = _headers_of(response, result)
 
-    def greet(self, line: str) -> None:
-        """Take the CLI's own initialize line, to be sent again whenever a session is lost."""
-        self._greeting = line
-
-    def opened(self, headers: dict[str, str], result: Any) -> None:
-        """Take the server's answer to it."""
-        self._id = headers.get("mcp-session-id")
-        if isinstance(result, dict):
-            self._version = str(result.get("protocolVersion", ""))
-
-    def needs_opening(self) -> bool:
-        return self._id is None and self._greeting is not None
-
-    def renew(self, lost: dict[str, str]) -> None:
-        """Open a session anew, unless another thread has since the lost one. Raises NothingSent, Cut."""
+    def lost(self, headers: dict[str, str]) -> None:
+        """Take note that the server does not know a session, unless there is another by now."""
         with self._lock:
-            if self.headers() != lost or self._greeting is None:
-                return
-            request = json.loads(self._greeting)
-            request["id"] = "bridge-initialize"
-            status, headers, body = self._post(json.dumps(request).encode(), {})
-            if status != 200:
-                return
-            answer = json.loads(_last_data(body) if headers.get("content-type", "").startswith("text/event") else body)
-            self.opened(headers, answer.get("result"))
-            self._post(INITIALIZED, self.headers())
+            if self._headers == headers:
+                self._headers = None
+
+    def forget(self) -> None:
+        """Take note that the CLI greets anew."""
+        with self._lock:
+            self._headers = None
+
+    def confirm(self, line: bytes, limit: Limit) -> None:
+        """Pass the CLI's `initialized` on. If that fails the session is of no use; the next request opens another."""
+        headers = self._headers
+        if headers is None:
+            return  # initialize was answered without the server
+        if self.tell(line, limit):
+            self._journal.keep_session(headers)
+        else:
+            self.lost(headers)
+
+    def tell(self, line: bytes, limit: Limit) -> bool:
+        """Pass on what has no answer. Without a session there is nobody to tell. Return whether it was taken."""
+        if self._headers is None:
+            return False
+        try:
+            response = self._endpoint.send("POST", "/mcp", {**_ACCEPT, **self._headers}, line, limit)
+            try:
+                response.body()
+            finally:
+                self._endpoint.done(response)
+        except (NothingSent, Cut):
+            return False
+        return response.status < 300
+
+    def close(self, limit: Limit) -> None:
+        """Let the server forget the session, if it listens."""
+        headers = self._headers
+        if headers is None or SESSION not in headers:
+            return
+        try:
+            self._endpoint.done(self._endpoint.send("DELETE", "/mcp", headers, b"", limit))
+        except (NothingSent, Cut):
+            pass
+
+    def _open(self, greeting: bytes, limit: Limit) -> None:
+        line = json.dumps({**(parse(greeting) or {}), "id": _OWN_ID}).encode()
+        try:
+            response = self._endpoint.send("POST", "/mcp", _ACCEPT, line, limit)
+            try:
+                for answer in messages(response):
+                    if answer.message.get("id") == _OWN_ID and isinstance(answer.message.get("result"), dict):
+                        self._headers = _headers_of(response, answer.message["result"])
+            finally:
+                self._endpoint.done(response)
+        except Cut as error:
+            raise NothingSent(str(error)) from None  # of the request that needs the session
+        headers = self._headers
+        if headers is None:
+            raise NothingSent(f"no session: the server answered {response.status}")
+        if not self.tell(_INITIALIZED, limit):
+            self._headers = None
+            raise NothingSent("no session: the server took no greeting")
+        self._journal.keep_session(headers)
 
 
-def _last_data(body: bytes) -> bytes:
-    return [line[5:].strip() for line in body.split(b"\n") if line.startswith(b"data:")][-1]
+def _headers_of(response: Response, result: Any) -> dict[str, str]:
+    headers = {"MCP-Protocol-Version": str(result.get("protocolVersion", ""))} if isinstance(result, dict) else {}
+    session = response.headers.get(SESSION.lower())
+    return headers if session is None else {**headers, SESSION: session}

@@ -1,7 +1,6 @@
-"""The agent's token, read from its file whenever it may have changed; never in argv, in the environment or in a log."""
+"""The agent's token, read from its file whenever it is refused; never in argv, in the environment or in a log."""
 
-import os
-import threading
+import _thread
 
 
 class TokenFile:
@@ -9,26 +8,19 @@ class TokenFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        self._stamp: tuple[int, int] | None = None
-        self.token = ""
-        self.reload()
+        self._lock = _thread.allocate_lock()
+        self.token = self._read()
 
-    def reload(self) -> bool:
-        """Read the file again if it was written since; tell whether the token is another now."""
+    def renew(self, refused: str) -> bool:
+        """Read the file again; tell whether the token is another than the refused one now."""
         with self._lock:
-            try:
-                status = os.stat(self._path)
-                stamp = (status.st_mtime_ns, status.st_ino)
-                if stamp == self._stamp:
-                    return False
-                with open(self._path, encoding="utf-8") as file:
-                    token = file.read().strip()
-            except OSError:
-                return False
-            self._stamp = stamp
-            changed, self.token = token != self.token, token
-            return changed
+            if self.token == refused:  # otherwise another thread has read the new one already
+                self.token = self._read()
+            return self.token != refused
 
-    def header(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
+    def _read(self) -> str:
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                return file.readline().strip()
+        except OSError:
+            return ""
