@@ -9,5 +9,6 @@ with ours, and a figure is the median of the ratios of the rounds. Absolute rate
     send       POST /api/send beside HTTP + commit  echo       its other limit        load         its clients
     stream     fan-out of events beside os.write    write_loop its limit              subscribers  its clients
     idle       memory of a subscriber that waits
+    mcp_call   a tool call beside the same operation by REST
     office     a real server in a process of its own                                  child        our other processes
 """

@@ -1,6 +1,4 @@
 """What a subscriber that waits costs in memory: the server's resident memory before and after many of them.
-
-Run it alone: python -m benchmarks.idle
 """
 
 import time
@@ -30,8 +28,3 @@ def measure(effort: Effort) -> list[Figure]:
 def _settled_kib(pid: int) -> int:
     time.sleep(0.5)
     return resident_kib(pid)
-
-
-if __name__ == "__main__":
-    for figure in measure(Effort.full()):
-        print(figure)

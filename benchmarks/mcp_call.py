@@ -1,6 +1,6 @@
 """What a tool call costs beside the same operation by REST, and what our ASGI adapter costs beside uvicorn.
 
-Run it: python -m benchmarks.mcp_call. Only the ratios count: each is the median over interleaved rounds of one run.
+Only the ratios count: each is the median over interleaved rounds of one run.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ import contextlib
 import importlib.util
 import json
 import socket
-import statistics
 import sys
 import tempfile
 import time
@@ -21,6 +20,9 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp_types.version import LATEST_MODERN_VERSION
 
+from benchmarks.child import ROOT
+from benchmarks.figure import Effort, Figure, compared
+from benchmarks.machine import free_port
 from server.app import FEATURES
 from server.core.call import Caller
 from server.core.operation import Registry
@@ -36,10 +38,7 @@ from server.web.security import CALLER, Gate
 from server.web.stream import SseFraming
 from server.web.tools import Tools
 
-ROUNDS = 5
-ROUND_S = 1.0
 CONNECTIONS = 16
-GOALS = {"tools/call / REST": 0.20, "our adapter / uvicorn": 0.80}
 CALLER_NAME = "bench"
 _CALLER = Caller(CALLER_NAME, "agent", "member")
 
@@ -125,7 +124,7 @@ async def _nothing() -> None:
 def _listening() -> socket.socket:
     # asyncio sets TCP_NODELAY only where the protocol is named; without it uvicorn waits 40 ms for each answer's end.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
+    listening.bind(("127.0.0.1", free_port()))
     listening.listen(64)
     return listening
 
@@ -207,11 +206,22 @@ async def _rate(port: int, request: bytes, seconds: float) -> float:
     return sum(client.answers for client in clients) / (time.perf_counter() - started)
 
 
-async def measure() -> dict[str, float]:
-    """Return the ratios of one run."""
+def measure(effort: Effort) -> list[Figure]:
+    """Compare a tool call with the same operation by REST, and our adapter with uvicorn where that is installed."""
+    rounds = asyncio.run(_rounds(effort))
+    found = {name: [each[name] for each in rounds] for name in rounds[0]}
+    unit = "calls/s"
+    figures = [compared("MCP tools/call / REST", unit, found["call"], found["rest"], goal=0.20, floor=0.08)]
+    if "uvicorn" in found:
+        name = "MCP by our adapter / by uvicorn"
+        figures.append(compared(name, unit, found["adapter"], found["uvicorn"], goal=0.80, floor=0.40))
+    return figures
+
+
+async def _rounds(effort: Effort) -> list[dict[str, float]]:
     server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.mcp_call", "serve",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "benchmarks.mcp_call",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     assert server.stdin is not None
     assert server.stdout is not None
@@ -226,30 +236,14 @@ async def measure() -> dict[str, float]:
         if importlib.util.find_spec("uvicorn") is not None:
             tried["uvicorn"] = (other, _tool_call(other, token))
         rounds = []
-        for number in range(ROUNDS + 1):
-            seconds = ROUND_S if number else 0.3
+        for number in range(effort.rounds + 1):
+            seconds = effort.seconds if number else 0.3
             rounds.append({name: await _rate(port, request, seconds) for name, (port, request) in tried.items()})
+        return rounds[1:]
     finally:
         server.stdin.close()
         await server.wait()
-    warm = rounds[1:]
-    ratios = {"tools/call / REST": _median(warm, "call", "rest")}
-    if "uvicorn" in tried:
-        ratios["our adapter / uvicorn"] = _median(warm, "adapter", "uvicorn")
-    return ratios
-
-
-def _median(rounds: list[dict[str, float]], over: str, under: str) -> float:
-    return statistics.median(found[over] / found[under] for found in rounds)
-
-
-def main() -> None:
-    if sys.argv[1:] == ["serve"]:
-        asyncio.run(serve())
-        return
-    for name, ratio in asyncio.run(measure()).items():
-        print(f"{name:<24} {ratio:5.2f}   goal {GOALS[name]:.2f}   {'reached' if ratio >= GOALS[name] else 'missed'}")
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(serve())

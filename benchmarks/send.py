@@ -2,8 +2,6 @@
 
 With many connections the limit is H = 1 / (1 / echo + 1 / L32): a request must go through HTTP and through a commit,
 and both want the same interpreter lock. With one connection it is a raw commit alone.
-
-Run it alone: python -m benchmarks.send
 """
 
 from benchmarks.child import Child, child
@@ -60,8 +58,3 @@ def _requests(office: Office) -> list[str]:
 def _rate(load: Child, port: int, requests: list[str], connections: int, seconds: float) -> dict[str, float]:
     found: dict[str, float] = load.ask(port=port, requests=requests, connections=connections, seconds=seconds)
     return found
-
-
-if __name__ == "__main__":
-    for figure in measure(Effort.full()):
-        print(figure)

@@ -1,8 +1,6 @@
 """The store on a disk that syncs 4 ms slower: many callers should feel the one wait of their batch and no more.
 
 Needs a C compiler, and is left out without one.
-
-Run it alone: python -m benchmarks.slow_disk
 """
 
 import os
@@ -57,11 +55,6 @@ def _compile(compiler: str, folder: Path) -> Path:
 
 def _rate(seconds: float, preloaded: Path | None) -> float:
     environment = dict(os.environ) if preloaded is None else {**os.environ, "LD_PRELOAD": str(preloaded)}
-    command = [sys.executable, "-m", "benchmarks.store", "rate", str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.store", str(seconds)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return float(done.stdout)
-
-
-if __name__ == "__main__":
-    for figure in measure(Effort.full()):
-        print(figure)

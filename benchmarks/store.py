@@ -1,6 +1,4 @@
 """The store beside raw SQLite: `send_message` through dispatch, many callers and one. No network.
-
-Run it alone: python -m benchmarks.store
 """
 
 import asyncio
@@ -81,9 +79,5 @@ async def _one_rate(seconds: float) -> float:
             return await rate(store, CALLERS, seconds)
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["rate"]:  # as slow_disk asks
-        print(asyncio.run(_one_rate(float(sys.argv[2]))))
-    else:
-        for figure in measure(Effort.full()):
-            print(figure)
+if __name__ == "__main__":  # as slow_disk asks
+    print(asyncio.run(_one_rate(float(sys.argv[1]))))

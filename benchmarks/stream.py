@@ -5,8 +5,6 @@ delivery beyond what sending costs without subscribers, and how late the slowest
 fast as they are answered; here the server may write what was committed together at once, which the loop never does.
 
 Filtered: forty members with different rights; each message is for half of them.
-
-Run it alone: python -m benchmarks.stream
 """
 
 import contextlib
@@ -207,8 +205,3 @@ def _complete(read: dict[str, float], deliveries: int) -> dict[str, float]:
 
 def _inverse(cpu_us: list[float]) -> list[float]:
     return [1e6 / each for each in cpu_us]
-
-
-if __name__ == "__main__":
-    for figure in measure(Effort.full()):
-        print(figure)
