@@ -108,6 +108,7 @@ class Feed:
         self._live: dict[LiveReader, _Group] = {}
         self._groups: dict[tuple[frozenset[str], Filter], _Group] = {}
         self._waiters: dict[_Waiter, None] = {}
+        self._listeners: list[tuple[Filter, Callable[[StoredEvent], None]]] = []
         self._latest: dict[str, int] = {}
         self.head = 0
         """Every live reader has been offered the rows up to here."""
@@ -127,10 +128,17 @@ class Feed:
         while True:
             await self._grown.wait()
             self._grown.clear()
-            while rows := await self._database.read(
-                lambda transaction: log.between(transaction, self.head, 2**62, PAGE)
-            ):
-                self._publish(rows)
+            try:
+                rows = await self._database.read(lambda transaction: log.between(transaction, self.head, 2**62, PAGE))
+                if rows:
+                    self._publish(rows)
+            except Exception:
+                logger.exception("the feed failed and goes on from seq %d", self.head)
+                await asyncio.sleep(1)
+                self._grown.set()
+                continue
+            if len(rows) == PAGE:
+                self._grown.set()
 
     # Readers ------------------------------------------------------------------------------------------------------
 
@@ -179,6 +187,13 @@ class Feed:
                 told += len(group.readers)
         return told
 
+    def listen(self, wanted: Filter, listener: Callable[[StoredEvent], None]) -> None:
+        """Call a part of this process with every new row it wants, on the event loop, from the head on.
+
+        A listener must not block or raise.
+        """
+        self._listeners.append((wanted, listener))
+
     # Waiting ------------------------------------------------------------------------------------------------------
 
     async def wait_beyond(self, seq: int, timeout_s: float) -> bool:
@@ -222,6 +237,10 @@ class Feed:
                 else:
                     reader.write(blob)
         self.head = rows[-1].seq
+        for wanted, listener in self._listeners:
+            for row in rows:
+                if wanted.admits(row.kind, row.audience, row.subject):
+                    listener(row)
         for row in rows:
             self._latest[row.audience] = row.seq
         changed = {row.audience for row in rows}

@@ -1,14 +1,12 @@
 """All agents of an office: follows what is asked and owed, and hands it to the one desk that it concerns."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from server.config import AgentConfig
-from server.core.call import SYSTEM_CALLER
 from server.core.event import StoredEvent
 from server.dispatch import Dispatch
 from server.events.feed import Feed, Filter
@@ -20,10 +18,7 @@ from server.supervision.prompt_text import find_push_ids
 from server.supervision.start_gate import StartGate
 from server.terminals.attachment import Attachment
 
-logger = logging.getLogger(__name__)
-
 _FOLLOWED = Filter(kinds=frozenset({"agent.asked", "message.delivery"}))
-_LOOK_S = 5.0
 
 
 class Supervisor:
@@ -47,8 +42,8 @@ class Supervisor:
 
     async def open(self, tasks: asyncio.TaskGroup, *, starts: bool = True) -> list[asyncio.Task[None]]:
         """Take over what is there from before, then act. Returns the tasks that the caller must cancel."""
-        after = self._feed.head
-        running: list[asyncio.Task[None]] = [tasks.create_task(self._follow(after), name="supervisor")]
+        self._feed.listen(_FOLLOWED, self._on_event)
+        running: list[asyncio.Task[None]] = []
         for desk in self._desks.values():
             await desk.open(starts=starts)
             running.append(tasks.create_task(desk.run(), name=f"desk of {desk.name}"))
@@ -91,20 +86,6 @@ class Supervisor:
         desk = self._desks.get(name)
         if desk is not None:
             desk.bridge_changed(run_id, present)
-
-    async def _follow(self, after: int) -> None:
-        while True:
-            try:
-                page = await self._feed.page(SYSTEM_CALLER, after, _FOLLOWED)
-                for event in page.events:
-                    self._on_event(event)
-                after = page.next
-            except Exception:
-                logger.exception("the supervisor could not read the log and tries again")
-                await asyncio.sleep(1)
-                continue
-            if after >= self._feed.head:
-                await self._feed.wait_beyond(after, _LOOK_S)
 
     def _on_event(self, event: StoredEvent) -> None:
         body = orjson.loads(event.body)
