@@ -21,6 +21,9 @@ class Transaction(Protocol):
     def all(self, sql: str, parameters: Parameters = ...) -> Sequence[Row]:
         """Return all rows."""
 
+    def insert(self, sql: str, parameters: Parameters = ...) -> int:
+        """Insert one row into a table whose first column is its integer key, and return that key."""
+
     def run(self, sql: str, parameters: Parameters = ...) -> int:
         """Execute a statement and return the number of rows it changed."""
 

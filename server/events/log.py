@@ -21,9 +21,9 @@ def next_seq(transaction: Transaction) -> int:
 
 def append(call: Call, event: Event, subject: str, audience: str) -> int:
     """Store an event in the call's transaction and return its seq."""
-    row = call.transaction.one(
+    return call.transaction.insert(
         "INSERT INTO event (seq, at, kind, actor, operation, door, call_id, audience, subject, body)"  # noqa: S608
-        f" VALUES ({_NEXT}, :at, :kind, :actor, :operation, :door, :call_id, :audience, :subject, :body) RETURNING seq",
+        f" VALUES ({_NEXT}, :at, :kind, :actor, :operation, :door, :call_id, :audience, :subject, :body)",
         {
             "at": call.now,
             "kind": event.kind,
@@ -36,8 +36,6 @@ def append(call: Call, event: Event, subject: str, audience: str) -> int:
             "body": orjson.dumps(event),
         },
     )
-    assert row is not None
-    return int(row["seq"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from server.features.team import unknown_member
 
 LONGEST_BYTES = 32 * 1024
 MENTIONS_AT_MOST = 20
-_MENTION = re.compile(r"(?<![\w@/.-])@([a-z][a-z0-9_-]{0,31})(?![a-z0-9_-])", re.IGNORECASE)
+# The @ stands before what may not precede it, so that text without one is passed over at once.
+_MENTION = re.compile(r"@(?<![\w@/.-]@)([a-z][a-z0-9_-]{0,31})(?![a-z0-9_-])", re.IGNORECASE)
 
 
 Message = TypedDict(
@@ -153,12 +154,13 @@ def send_message(
     replied = None if reply_to is None else _replied(call, place, reply_to)
     thread = None if replied is None else (replied["thread"] or replied["id"])
     named = _mentioned(call, place, content, mentions)
-    row = call.transaction.one(
-        "INSERT INTO message (seq, channel, sender, sender_kind, content, mentions, reply_to, thread, priority, metadata,"
-        " client_id, created_at) VALUES (:seq, :channel, :sender, :kind, :content, :mentions, :reply_to, :thread,"
-        " :priority, :metadata, :client_id, :now) RETURNING id, seq",
+    seq = next_seq(call.transaction)
+    number = call.transaction.insert(
+        "INSERT INTO message (seq, channel, sender, sender_kind, content, mentions, reply_to, thread, priority,"
+        " metadata, client_id, created_at) VALUES (:seq, :channel, :sender, :kind, :content, :mentions, :reply_to,"
+        " :thread, :priority, :metadata, :client_id, :now)",
         {
-            "seq": next_seq(call.transaction),
+            "seq": seq,
             "channel": place.id,
             "sender": call.caller.name,
             "kind": call.caller.kind,
@@ -172,10 +174,10 @@ def send_message(
             "now": call.now,
         },
     )
-    assert row is not None
     message = message_of(
         {
-            **row,
+            "id": number,
+            "seq": seq,
             "channel": place.id,
             "sender": call.caller.name,
             "sender_kind": call.caller.kind,
@@ -194,7 +196,7 @@ def send_message(
     call.emit(MessageCreated(message), subject=place.id, audience=audience_of(place))
     handled_by_answer(call, call.caller.name, place.id, reply_to)
     owed = _owed(call, place, named, replied)
-    owe(call, row["id"], place.id, owed)
+    owe(call, number, place.id, owed)
     return {**message, "recipients": [_recipient(call.transaction, name) for name in owed]}
 
 
