@@ -16,8 +16,13 @@ _MESSAGE = (
 )
 _EVENT = (
     "INSERT INTO event (seq, at, kind, actor, operation, door, call_id, audience, subject, body)"
-    " VALUES (?, ?, 'message.created', 'ada', 'send_message', 'rest', '', 'team', 'general', ?)"
+    " VALUES (?, ?, 'message.created', 'ada', 'send_message', 'rest', 'c0ffee00c0ffee001234', 'team', 'general', ?)"
 )
+_BODY = {
+    "id": "", "seq": 1, "channel": "general", "from": "ada", "from_kind": "agent", "content": "", "mentions": [],
+    "reply_to": None, "thread": None, "created_at": "2026-11-20T22:30:00.123Z", "edited_at": None, "deleted": False,
+    "reactions": [], "pinned": False, "files": [], "priority": "next", "metadata": {}, "client_id": None,
+}  # fmt: skip
 
 
 class RawCommit:
@@ -46,8 +51,7 @@ class RawCommit:
         messages, events = [], []
         for number, text in enumerate(islice(self._texts, batch), first):
             messages.append((number, number, text, now))
-            message = {"id": number, "seq": number, "channel": "general", "from": "ada", "content": text, "at": now}
-            events.append((number, now, orjson.dumps({"message": message})))
+            events.append((number, now, orjson.dumps({"message": {**_BODY, "id": f"msg_{number}", "content": text}})))
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         self._connection.executemany(_MESSAGE, messages)
