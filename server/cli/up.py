@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -72,6 +73,9 @@ def up(
 
 def _run(configured: Config, *, only_server: bool, open_browser: bool | None, in_background: bool) -> int:
     def announce(ready: ServerReady) -> None:
+        # What is there by now stays until the end: collecting garbage need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         # The link signs the chairman in: it is for the person at the terminal and stays out of the log file.
         link = None if in_background else ready.sign_in_url
         _tell(configured, ready.url, link, len(ready.agents), detached=in_background)

@@ -12,6 +12,9 @@ from server.storage.database import Unit
 
 BATCH = 64
 """Units in one commit. Beyond it the gain is small and a failure costs more repeats (measured: 64 callers)."""
+TURNS = 5
+"""Turns of the event loop without a new unit after which a batch is taken. A request that has come needs some from its
+socket to the queue, and to commit beside it would cost both threads more, for they share one interpreter lock."""
 QUEUE = 2000
 """Units waiting at most; more is refused, so that memory and waiting stay bounded."""
 
@@ -66,6 +69,7 @@ class Writer:
 
     async def run(self) -> None:
         """Commit batches until `stop`, then what is left."""
+        batch: list[_Entry] = []
         while True:
             if not self._waiting:
                 if self._stopping:
@@ -73,6 +77,8 @@ class Writer:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            if len(self._waiting) > 1 or len(batch) > 1:  # a single caller has nobody to wait for
+                await self._let_arrive()
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
                 await self._connection.call(lambda batch=batch: self._commit(batch))  # type: ignore[misc]
@@ -88,6 +94,14 @@ class Writer:
                 else:
                     entry.future.set_exception(entry.failure)
                     entry.future.exception()  # its caller may be gone: then nobody retrieves it
+
+    async def _let_arrive(self) -> None:
+        """Let the loop bring in the units of requests that have come already, until none is added."""
+        quiet, known = 0, len(self._waiting)
+        while quiet < TURNS and len(self._waiting) < BATCH:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == known else 0
+            known = len(self._waiting)
 
     def stop(self) -> None:
         """Refuse new units and let `run` end when the queue is empty."""

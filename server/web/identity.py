@@ -53,12 +53,12 @@ class Identity:
     async def _by_token(self, authorization: str) -> Caller:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not is_token(token):
+        digest = hashed(token) if token.isascii() else b""
+        known = self._tokens.get(digest)
+        if scheme.lower() != "bearer" or (known is None and not is_token(token)):
             raise NotSignedIn(
                 "This is no token of Bullpen's.", hint="A token looks like bp_TEAM_… and is sent as Bearer."
             )
-        digest = hashed(token)
-        known = self._tokens.get(digest)
         if known is not None and known[0] > time.monotonic():
             return known[1]
         now = self._clock()
