@@ -8,8 +8,9 @@ much as the interpreter's own start.
     service       asks until there is an answer   exchange       asks once: what each kind of answer means
     session       the handshake era's session     endpoint       the server, under a token that may change
     cache         the last good menu              http           HTTP/1.1 over raw sockets
-    journal       survives a kill                 token_file     the token
+    journal       survives a kill                 stdin          written down before it is gone
     event_stream  pushes and list changes         notifications  what the bridge itself tells the CLI
+    token_file    the token
 """
 
 VERSION = "1"

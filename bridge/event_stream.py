@@ -75,14 +75,16 @@ class EventStream:
 
     def _report(self, outcome: dict[str, Any]) -> None:
         path, body = f"/api/agents/{self._agent}/pushes", json.dumps(outcome).encode()
-        try:
-            response = self._endpoint.send("POST", path, {}, body, Limit(REPORT_S, REPORT_S))
+        for _ in range(2):  # it may be said twice; never said, and without a proof, the server offers it again
             try:
-                response.body()
-            finally:
-                self._endpoint.done(response)
-        except (NothingSent, Cut, Refused):
-            pass  # without a report and without a proof the server offers it again
+                response = self._endpoint.send("POST", path, {}, body, Limit(REPORT_S, REPORT_S))
+                try:
+                    response.body()
+                finally:
+                    self._endpoint.done(response)
+                return
+            except (NothingSent, Cut, Refused):
+                pass
 
 
 def _menu(body: Any) -> str:

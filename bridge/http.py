@@ -27,10 +27,6 @@ class Cut(Exception):
     """The connection ended, or was silent for too long, after something was sent: it is not known what was done."""
 
 
-class Silent(Cut):
-    """The server took it and said nothing in time."""
-
-
 class Limit:
     """How long to wait: for any one byte, and for the whole answer."""
 
@@ -79,8 +75,6 @@ class Connection:
         try:
             self._peer.settimeout(max(0.001, limit.left_s()))
             self._peer.sendall(head + body)
-        except TimeoutError:
-            raise Silent("no answer in time") from None
         except OSError as error:
             raise Cut(_told(error)) from None
         while b"\r\n\r\n" not in self._buffer:
@@ -113,7 +107,9 @@ class Connection:
     def is_stale(self) -> bool:
         """Tell whether the server has closed a kept connection, or said something nobody asked for."""
         if self._secure:
-            return False  # not to be known without reading
+            import select  # a TLS socket cannot be peeked at
+
+            return bool(select.select([self._peer], [], [], 0)[0])
         try:
             self._peer.settimeout(0)
             self._peer.recv(1, _socket.MSG_PEEK)
@@ -145,8 +141,6 @@ class Connection:
                 raise TimeoutError
             self._peer.settimeout(left_s)
             part = self._peer.recv(_READ_BYTES)
-        except TimeoutError:
-            raise Silent("no answer in time") from None
         except OSError as error:
             raise Cut(_told(error)) from None
         if self.is_interrupted or not (part or may_end):
@@ -248,30 +242,17 @@ class Client:
         limit: Limit,
         carried_by: Callable[[Connection], None],
     ) -> Response:
-        """Send one request; a kept connection that fails before an answer begins is replaced once.
-
-        Tells by which connection it goes before anything is sent. Raises NothingSent, Cut.
-        """
+        """Send one request; tell by which connection it goes before anything is sent. Raises NothingSent, Cut."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address.header}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        kept = self._kept()
-        if kept is not None:
-            try:
-                return _sent_over(kept, head, body, limit, carried_by)
-            except Silent:
-                raise
-            except Cut:
-                self._drop_idle()
-                if kept.is_interrupted:
-                    raise
+        connection = self._kept() or Connection(self._address, limit)
+        carried_by(connection)
         try:
-            fresh = Connection(self._address, limit)
-        except NothingSent as error:
-            if kept is not None:
-                raise Cut(str(error)) from None  # the kept one may have carried it there
+            return connection.request(head, body, limit)
+        except Cut:
+            connection.close()
             raise
-        return _sent_over(fresh, head, body, limit, carried_by)
 
     def done(self, response: Response) -> None:
         """Keep the connection of an answer that was read to its end; close it otherwise."""
@@ -292,23 +273,6 @@ class Client:
             if not connection.is_stale():
                 return connection
             connection.close()
-
-    def _drop_idle(self) -> None:
-        with self._lock:
-            dropped, self._idle = self._idle, []
-        for connection in dropped:
-            connection.close()
-
-
-def _sent_over(
-    connection: Connection, head: bytes, body: bytes, limit: Limit, carried_by: Callable[[Connection], None]
-) -> Response:
-    carried_by(connection)
-    try:
-        return connection.request(head, body, limit)
-    except Cut:
-        connection.close()
-        raise
 
 
 def _connected(address: Address, limit: Limit) -> _socket.socket:
@@ -350,4 +314,4 @@ def _chunk_size(line: bytes) -> int:
 
 
 def _told(error: OSError) -> str:
-    return error.strerror or str(error) or "no answer in time"
+    return "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error))

@@ -1,10 +1,10 @@
 """The journal: what came on stdin and is not answered yet, so that a bridge that is killed goes on where it was.
 
 The agent CLI never starts a bridge again; the shell loop around it does, on the same pipes. The file belongs to that
-one loop, so that no later launch answers ids it never heard. What is read is written down before anything is done
-with it. Records: `I<length>` and so many bytes as they came, `A<id>` answered, `K<key> <id>` the key of a call that
-brought none, `S` the session of the handshake era, `M` the menu's version, `W` and `w` a long line of stdout begun
-and written.
+one loop, so that no later launch answers ids it never heard. Records: `I<length>` and so many bytes as they came, or
+`P<length>` with `C` after it once they are no longer in the socket too; `A<id>` answered, `K<key> <id>` the key of a
+call that brought none, `S` the session of the handshake era, `M` the menu's version, `W` and `w` a long line of stdout
+begun and written.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import json
 import os
 
 from bridge.request import name_of, parse
+from bridge.stdin import record, written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from bridge.stdin import Stdin
 
 COMPACT_BYTES = 4 * 1024 * 1024
 _MINE = "journal-"
@@ -26,12 +29,14 @@ _MINE = "journal-"
 class Journal:
     """Owed requests on disk; survives the process, not the machine. Without a launch it is kept in memory only."""
 
-    def __init__(self, folder: str, launch: str = "", compact_bytes: int = COMPACT_BYTES) -> None:
+    def __init__(self, folder: str, stdin: Stdin, launch: str = "", compact_bytes: int = COMPACT_BYTES) -> None:
         """Take `launch` as PID.COUNT: the shell loop's pid, and how often it has started a bridge before."""
+        self._stdin = stdin
         self._lock = _thread.allocate_lock()
         self._compact_bytes = compact_bytes
         self._file: int | None = None
-        self._size = self._least_size = 0
+        self._least_size = 0
+        self._is_damaged = False
         self._owed: dict[str, bytes] = {}
         self._keys: dict[str, str] = {}
         self._rest: list[bytes] = []
@@ -51,8 +56,8 @@ class Journal:
         if count == "0":
             _remove(self._path)  # of another loop, which had the same pid once
         else:
-            self._read()
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._take_over()
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         self._compact()
 
     @property
@@ -67,13 +72,15 @@ class Journal:
 
     # Called by the thread that reads stdin only -------------------------------------------------------------------
 
-    def read(self, data: bytes) -> list[bytes]:
-        """Write down what came; return the lines that are complete by it. Each must be taken before the next call."""
+    def read(self) -> list[bytes] | None:
+        """Wait for stdin; return the lines that are complete by what came, None at its end.
+
+        Each request among them must be taken before the next call.
+        """
+        self._stdin.wait()
         with self._lock:
-            if self._size > max(self._compact_bytes, 2 * self._least_size):
-                self._compact()
-            self._write(b"I%d\n" % len(data) + data)
-        return self._split(data)
+            data = self._move()
+        return self._split(data) if data else None
 
     def take(self, request_id: object, line: bytes) -> None:
         """Owe an answer to a request."""
@@ -133,14 +140,21 @@ class Journal:
             self._rest = [begun]
         return [line for line in lines if line.strip()]
 
-    def _write(self, record: bytes) -> None:
+    def _move(self) -> bytes:
         if self._file is None:
-            return
-        try:
-            os.write(self._file, record)
-        except OSError:
-            pass  # the disk is full: a kill would show now, nothing else does
-        self._size += len(record)
+            return self._stdin.read()
+        size = os.lseek(self._file, 0, os.SEEK_CUR)
+        if self._is_damaged or size > max(self._compact_bytes, 2 * self._least_size):
+            self._compact()
+        if self._is_damaged:
+            return self._stdin.read()
+        data, is_written = self._stdin.move_to(self._file)
+        self._is_damaged = not is_written
+        return data
+
+    def _write(self, entry: bytes) -> None:
+        if self._file is not None and not self._is_damaged:
+            self._is_damaged = not written(self._file, entry)  # a kill would show now, nothing else does
 
     def _compact(self) -> None:
         """Write the whole anew, with nothing in it that is done."""
@@ -150,7 +164,7 @@ class Journal:
         if self.greeting is not None and self.greeting in self._owed.values():
             del lines[0]
         whole = b"".join(line + b"\n" for line in lines) + self.begun
-        records = [b"I%d\n" % len(whole) + whole]
+        records = [record(whole)] if whole else []
         if self.greeting is not None and self.greeting not in self._owed.values():
             records.append(b"A" + name_of((parse(self.greeting) or {}).get("id")).encode() + b"\n")
         records += [f"K{key} {name}\n".encode() for name, key in self._keys.items() if name in self._owed]
@@ -158,21 +172,24 @@ class Journal:
         records.append(b"M" + json.dumps(self.menu).encode() + b"\n")
         new = f"{self._path}.new"
         try:
-            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError:
+            self._is_damaged = True
             return
         try:
-            for record in records:
-                os.write(file, record)
-            os.replace(new, self._path)
+            self._is_damaged = not written(file, b"".join(records))
+            if not self._is_damaged:
+                os.replace(new, self._path)
         except OSError:
+            self._is_damaged = True
+        if self._is_damaged:
             os.close(file)
             return
         os.close(self._file)
         self._file = file
-        self._size = self._least_size = sum(len(record) for record in records)
+        self._least_size = sum(len(entry) for entry in records)
 
-    def _read(self) -> None:
+    def _take_over(self) -> None:
         try:
             with open(self._path, "rb") as file:
                 self._replay(file.read())
@@ -185,11 +202,16 @@ class Journal:
         while (end := content.find(b"\n", position)) >= 0:
             kind, rest = content[position : position + 1], content[position + 1 : end]
             position = end + 1
-            if kind == b"I":
-                data = content[position : position + int(rest)]
-                position += int(rest)
-                for line in self._split(data):
-                    self._replay_line(line)
+            if kind in (b"I", b"P"):
+                length = int(rest)
+                if kind == b"I" and not length:  # only the last can be without: it was killed before it was told
+                    length = len(content) - position
+                data = content[position : position + length]
+                position += length
+                is_unsure = kind == b"P" and not content.startswith(b"C\n", position)
+                if not (is_unsure and (len(data) < length or self._stdin.still_holds(data))):
+                    for line in self._split(data):
+                        self._replay_line(line)
             else:
                 self._replay_record(kind, rest.decode())
 

@@ -6,6 +6,7 @@ import _socket
 import _thread
 import json
 import os
+import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ class Output:
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
-        try:
-            while left:
+        while left:
+            try:
                 left = left[os.write(self._descriptor, left) :]
-        except BrokenPipeError:
-            os._exit(0)  # the CLI has gone: there is nobody to work for
+            except BlockingIOError:  # the CLI has made it so
+                select.select([], [self._descriptor], [])
+            except OSError:
+                os._exit(0)  # the CLI has gone: there is nobody to work for
 
 
 class Listeners:

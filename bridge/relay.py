@@ -16,6 +16,7 @@ from bridge.notifications import Listeners, Output
 from bridge.request import Request, parse
 from bridge.service import Patience, Service
 from bridge.session import Session
+from bridge.stdin import Stdin
 from bridge.token_file import TokenFile
 
 TYPE_CHECKING = False
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 STACK_BYTES = 1024 * 1024
-_READ_BYTES = 64 * 1024
 _NOTIFY_S = 10.0
 _FAREWELL_S = 0.3
 
@@ -38,7 +38,7 @@ class Relay:
         endpoint = Endpoint(Address(url), TokenFile(token_file), run_id)
         os.makedirs(state_folder, mode=0o700, exist_ok=True)
         self._patience = patience
-        self._journal = Journal(state_folder, launch)
+        self._journal = Journal(state_folder, Stdin(), launch)
         self._output = Output(self._journal.writing)
         self._listeners = Listeners(self._output)
         self._session = Session(endpoint, self._journal)
@@ -53,8 +53,8 @@ class Relay:
         _thread.start_new_thread(self._stream.run, ())
         if self._journal.is_resumed:
             self._resume()
-        while data := _stdin():
-            for line in self._journal.read(data):
+        while (lines := self._journal.read()) is not None:
+            for line in lines:
                 try:
                     self._on_line(line)
                 except Exception:  # one line must not cost all that is under way
@@ -134,10 +134,3 @@ class Relay:
     def _menu_changed(self, menu: str) -> None:
         self._journal.keep_menu(menu or self._journal.menu)
         self._listeners.tell_list_changed()
-
-
-def _stdin() -> bytes:
-    try:
-        return os.read(0, _READ_BYTES)
-    except OSError:
-        return b""  # closed, or a terminal that is gone
