@@ -34,22 +34,29 @@ def version_of(connection: sqlite3.Connection) -> int:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.DatabaseError as failure:
+        if failure.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
         raise NotOurs("The file is not a SQLite database.") from failure
     if application != APPLICATION_ID and (tables or version):
         raise NotOurs("The file is a database of another program.")
     return int(version)
 
 
-def apply(connection: sqlite3.Connection) -> None:
-    """Apply what is missing, each file in one transaction. Raises NewerDatabase, NotOurs."""
-    known = migrations()
-    version = version_of(connection)
-    if version > len(known):
+def check(connection: sqlite3.Connection) -> int:
+    """Return the schema version of a database that this program can serve. Raises NewerDatabase, NotOurs."""
+    version, known = version_of(connection), len(migrations())
+    if version > known:
         raise NewerDatabase(
-            f"The database has schema {version}, this program knows up to {len(known)}. "
+            f"The database has schema {version}, this program knows up to {known}. "
             "Install the newer Bullpen again, or restore a backup made with this one."
         )
-    for number, file in known[version:]:
+    return version
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Apply what is missing, each file in one transaction. Raises NewerDatabase, NotOurs."""
+    version = check(connection)
+    for number, file in migrations()[version:]:
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{file.read_text(encoding='utf-8')}\n"
             f"PRAGMA user_version = {number};\nPRAGMA application_id = {APPLICATION_ID};\nCOMMIT;"

@@ -16,12 +16,13 @@ from server.core.call import Parameters, Row
 from server.core.errors import Unavailable
 from server.storage import migrate
 from server.storage.database import Unit
-from server.storage.writer import Finish, Writer
+from server.storage.writer import Finish, Writer, explained
 
 T = TypeVar("T")
 
 READERS = 3
-_BUSY_MS = 5000
+BUSY_S = 5.0
+"""How long another program may hold the file before a caller is told so."""
 
 
 class _Connection(aiosqlite.Connection):
@@ -90,22 +91,31 @@ class _WritingConnection:
 class SqliteDatabase:
     """One team's database."""
 
-    def __init__(self, file: Path, *, finish: Sequence[Finish] = ()) -> None:
+    def __init__(self, file: Path, *, finish: Sequence[Finish] = (), busy_s: float = BUSY_S) -> None:
         self.file = file
         self._finish = finish
+        self._busy_s = busy_s
         self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
         self._opened: list[_Connection] = []
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Create or migrate the file and begin to serve. Raises migrate.NewerDatabase, migrate.NotOurs."""
-        _create_private(self.file)
-        writing = await self._connect(_writer_of(self.file))
+        """Create or migrate the file and begin to serve.
+
+        Raises migrate.NewerDatabase and migrate.NotOurs, and leaves such a file as it is; Unavailable if another
+        program holds it.
+        """
         try:
+            await self._refuse_foreign()
+            _create_private(self.file)
+            writing = await self._connect(_writer_of(self.file, self._busy_s))
             await writing.call(lambda: migrate.apply(writing.raw))
             for _ in range(READERS):
-                self._readers.put_nowait(await self._connect(_reader_of(self.file)))
+                self._readers.put_nowait(await self._connect(_reader_of(self.file, self._busy_s)))
+        except sqlite3.OperationalError as failure:
+            await self._disconnect()
+            raise explained(failure) from None
         except BaseException:
             await self._disconnect()
             raise
@@ -133,8 +143,17 @@ class SqliteDatabase:
         connection = await self._readers.get()
         try:
             return await asyncio.shield(connection.call(lambda: _in_snapshot(connection.raw, unit)))
+        except sqlite3.OperationalError as failure:
+            raise explained(failure) from None
         finally:
             self._readers.put_nowait(connection)
+
+    async def _refuse_foreign(self) -> None:
+        """Look before anything is touched: our settings would be written into a file that is not ours."""
+        if self.file.exists() and self.file.stat().st_size:
+            looking = await self._connect(_reader_of(self.file, self._busy_s))
+            await looking.call(lambda: migrate.check(looking.raw))
+            await self._disconnect()
 
     async def _connect(self, opening: Callable[[], sqlite3.Connection]) -> _Connection:
         connection = _Connection(opening, 64)
@@ -162,12 +181,12 @@ def _create_private(file: Path) -> None:
     file.chmod(0o600)
 
 
-def _writer_of(file: Path) -> Callable[[], sqlite3.Connection]:
+def _writer_of(file: Path, busy_s: float) -> Callable[[], sqlite3.Connection]:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(file, isolation_level=None, cached_statements=512, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         for pragma in (
-            f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+            f"busy_timeout={round(busy_s * 1000)}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
             "wal_autocheckpoint=2000", "journal_size_limit=67108864", "temp_store=MEMORY",
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
@@ -176,7 +195,7 @@ def _writer_of(file: Path) -> Callable[[], sqlite3.Connection]:
     return connect
 
 
-def _reader_of(file: Path) -> Callable[[], sqlite3.Connection]:
+def _reader_of(file: Path, busy_s: float) -> Callable[[], sqlite3.Connection]:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{file.absolute().as_uri()}?mode=ro",
@@ -186,7 +205,7 @@ def _reader_of(file: Path) -> Callable[[], sqlite3.Connection]:
             check_same_thread=False,
         )
         connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute(f"PRAGMA busy_timeout={round(busy_s * 1000)}")
         connection.execute("PRAGMA query_only=ON")
         return connection
 

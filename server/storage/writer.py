@@ -3,11 +3,12 @@
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from server.core.call import Transaction
-from server.core.errors import BullpenError, StorageFull, Unavailable
+from server.core.errors import StorageFull, Unavailable
 from server.storage.database import Unit
 
 BATCH = 64
@@ -81,10 +82,14 @@ class Writer:
                 await self._let_arrive()
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
-                await self._connection.call(lambda batch=batch: self._commit(batch))  # type: ignore[misc]
+                await self._connection.call(partial(self._commit, batch))
+            except _NotBegun as locked:
+                # Whoever came meanwhile has waited as long: waiting once more for each batch would add up.
+                batch.extend(self._waiting)
+                self._waiting.clear()
+                _refuse(batch, locked.failure)
             except Exception as failure:
-                for entry in batch:
-                    entry.failure = _explained(failure)
+                _refuse(batch, failure)
             self.after_commit()
             for entry in batch:
                 if entry.future.cancelled():
@@ -113,16 +118,22 @@ class Writer:
             self._attempt(batch)
         except _Spoilt:
             # One unit failed after it had written: undo the batch and run each unit in a transaction of its own.
-            for entry in batch:
+            for number, entry in enumerate(batch):
                 try:
                     self._attempt([entry])
                 except _Spoilt as spoilt:
                     entry.failure = spoilt.failure
+                except _NotBegun as locked:
+                    _refuse(batch[number:], locked.failure)
+                    return
 
     def _attempt(self, batch: list[_Entry]) -> None:
         connection = self._connection
         try:
             transaction = connection.begin()
+        except Exception as failure:
+            raise _NotBegun(failure) from failure
+        try:
             for entry in batch:
                 entry.failure = None
                 before = connection.changes()
@@ -137,7 +148,7 @@ class Writer:
             connection.commit()
         except Exception as failure:
             connection.rollback()
-            raise _Spoilt(_explained(failure)) from failure
+            raise _Spoilt(explained(failure)) from failure
 
 
 class _Spoilt(Exception):
@@ -146,8 +157,22 @@ class _Spoilt(Exception):
         self.failure = failure
 
 
-def _explained(failure: BaseException) -> BaseException:
-    if isinstance(failure, BullpenError) or not isinstance(failure, sqlite3.OperationalError):
+class _NotBegun(Exception):
+    """No transaction could be begun, so no unit of the batch was run."""
+
+    def __init__(self, failure: BaseException) -> None:
+        super().__init__()
+        self.failure = failure
+
+
+def _refuse(batch: Iterable[_Entry], failure: BaseException) -> None:
+    for entry in batch:
+        entry.failure = explained(failure)
+
+
+def explained(failure: BaseException) -> BaseException:
+    """Return what a failure of the engine means to a caller; anything else as it is."""
+    if not isinstance(failure, sqlite3.OperationalError):
         return failure
     code = getattr(failure, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
