@@ -10,5 +10,6 @@ with ours, and a figure is the median of the ratios of the rounds. Absolute rate
     stream     fan-out of events beside os.write    write_loop its limit              subscribers  its clients
     idle       memory of a subscriber that waits
     mcp_call   a tool call beside the same operation by REST
+    push       how a message wakes the real Claude Code, beside a bare push
     office     a real server in a process of its own                                  child        our other processes
 """
