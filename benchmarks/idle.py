@@ -1,5 +1,4 @@
-"""What a subscriber that waits costs in memory: the server's resident memory before and after many of them.
-"""
+"""What a subscriber that waits costs in memory: the server's resident memory before and after many of them."""
 
 import time
 

@@ -1,5 +1,4 @@
-"""The store beside raw SQLite: `send_message` through dispatch, many callers and one. No network.
-"""
+"""The store beside raw SQLite: `send_message` through dispatch, many callers and one. No network."""
 
 import asyncio
 import contextlib

@@ -1,1 +1,1 @@
-"""The dashboard: static files, no build step; what is here is what the browser runs. The server finds the folder by this."""
+"""The dashboard: static files, no build step; the browser runs what is here. The server finds the folder by this."""

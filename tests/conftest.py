@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.app import ServerReady, serve
+from server.app import Office, ServerReady, Store, offline, serve
 from server.config import AgentConfig, Config
 
 PATIENCE_S = 5.0
@@ -101,6 +102,36 @@ async def open_office(
         finally:
             if not serving.done():
                 await office.stop()
+
+
+@dataclass
+class OpenedOffice:
+    """A real office whose store a test can reach: for what only the server itself does, and for trouble on the disk."""
+
+    store: Store
+    ready: ServerReady
+    chairman: Door
+
+    async def member(self, name: str, *, kind: str = "agent", role: str | None = None) -> Door:
+        """Return the door of a member, who is created if need be."""
+        minted = await self.store.run("create_token", name=name, kind=kind, role=role)
+        return self.chairman.as_member(minted.token)
+
+
+@contextlib.asynccontextmanager
+async def opened_office(data: Path) -> AsyncIterator[OpenedOffice]:
+    """Open an office without agents of its own, part by part."""
+    config = Config(team="test", host="127.0.0.1", port=0, data=data)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with offline(config) as store, asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
+            office = Office(config, store, listening, only_server=True)
+            await office.open(tasks)
+            try:
+                ready = await office.ready()
+                token = (data / "run" / "operator.token").read_text(encoding="utf-8").strip()
+                yield OpenedOffice(store, ready, Door(ready.url, token, session))
+            finally:
+                await office.close()
 
 
 @pytest.fixture

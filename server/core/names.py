@@ -17,6 +17,12 @@ def is_member_name(text: str) -> bool:
     return _MEMBER_NAME.match(text) is not None
 
 
+def direct_channel_id(one: str, other: str) -> str:
+    """Return the id of the direct channel between two members: the same whoever asks."""
+    first, second = sorted((one, other))
+    return f"dm:{first}:{second}"
+
+
 def _plain_member_name(value: object) -> object:
     return value.strip().removeprefix("@").lower() if isinstance(value, str) else value
 

@@ -383,7 +383,8 @@ def _select(transaction: Transaction, where: str, **parameters: Any) -> list[Age
     rows = transaction.all(
         "SELECT agent.*, member.role, (SELECT json_object('agent', agent, 'run_id', run_id, 'generation', generation,"  # noqa: S608
         " 'code', code, 'signal', signal, 'reason', reason, 'started_at', started_at, 'ended_at', ended_at,"
-        " 'tail', tail) FROM run WHERE run.agent = agent.name AND ended_at IS NOT NULL ORDER BY generation DESC LIMIT 1) AS last_exit"
+        " 'tail', tail) FROM run WHERE run.agent = agent.name AND ended_at IS NOT NULL"
+        " ORDER BY generation DESC LIMIT 1) AS last_exit"
         f" FROM agent JOIN member ON member.name = agent.name {where}",
         parameters,
     )

@@ -9,7 +9,7 @@ from server.core.call import Call, Caller, Row, Transaction
 from server.core.errors import BadArgument, Conflict, NotFound, NotSignedIn
 from server.core.event import EVERYTHING, OPERATORS, TEAM, Event, channel_audience, event, member_audience
 from server.core.moment import iso
-from server.core.names import ChannelName, Line, MemberName, Note
+from server.core.names import ChannelName, Line, MemberName, Note, direct_channel_id
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
 from server.features.team import unknown_member
@@ -176,7 +176,7 @@ def direct_channel(call: Call, other: str) -> Channel:
     if other == mine:
         raise BadArgument("You cannot write to yourself.", field="channel")
     pair = sorted((mine, other))
-    channel_id = f"dm:{pair[0]}:{pair[1]}"
+    channel_id = direct_channel_id(mine, other)
     channel = find_channel(call.transaction, channel_id)
     if channel is not None:
         return channel

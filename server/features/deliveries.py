@@ -1,6 +1,6 @@
 """Deliveries: what is owed to whom, and how far it has come: stored → pushed → seen → handled.
 
-Nothing is ever seen because it was pushed: only proof moves it on (a hook, the transcript, or the recipient's own call).
+Nothing is ever seen because it was pushed: only proof moves it on (a hook, the transcript, the recipient's own call).
 """
 
 from collections.abc import Iterable, Sequence
@@ -176,7 +176,8 @@ def owed_to(transaction: Transaction, recipient: str, limit: int) -> list[Owed]:
         "SELECT delivery.id AS delivery, message.id AS message, message.channel, message.sender, message.sender_kind,"
         " coalesce(member.role, 'system') AS sender_role, message.content, message.thread, delivery.state,"
         " delivery.attempts, delivery.stored_at, delivery.pushed_at, delivery.push_id, message.reply_to"
-        " FROM delivery JOIN message ON message.id = delivery.message_id LEFT JOIN member ON member.name = message.sender"
+        " FROM delivery JOIN message ON message.id = delivery.message_id"
+        " LEFT JOIN member ON member.name = message.sender"
         " WHERE delivery.recipient = :recipient AND delivery.state IN ('stored', 'pushed')"
         " ORDER BY delivery.id LIMIT :limit",
         {"recipient": recipient, "limit": limit},

@@ -187,7 +187,8 @@ def ack_inbox(call: Call, *, items: Annotated[list[AckItem], Field(min_length=1,
         if here is None:
             raise NotFound(f"No message msg_{item.ack_id} in {_shown(place.id)}.", field="items")
         moved = call.transaction.run(
-            "INSERT INTO read_mark (member, channel, last_read) VALUES (:member, :channel, :id) ON CONFLICT (member, channel)"
+            "INSERT INTO read_mark (member, channel, last_read) VALUES (:member, :channel, :id)"
+            " ON CONFLICT (member, channel)"
             " DO UPDATE SET last_read = excluded.last_read WHERE excluded.last_read > last_read",
             {"member": call.caller.name, "channel": place.id, "id": item.ack_id},
         )
@@ -225,7 +226,7 @@ def check_in(
     wait_s: Annotated[float, Field(ge=0, le=300, description="Wait up to this long for something new.")] = 0,
     limit: Annotated[int, Field(ge=1, le=50)] = 20,
 ) -> CheckIn:
-    """Read what is owed to you: direct messages, mentions, replies. Optionally waits. Use between work and when idle."""
+    """Read what is owed to you: direct messages, mentions, replies. May wait. Use between work and when idle."""
     owed = owed_to(call.transaction, call.caller.name, limit + 1)
     if not owed and call.may_wait:
         raise NotYet(*access_of(call.transaction, call.caller))
@@ -263,7 +264,8 @@ def _view(channel: Channel, read: Read) -> ChannelView:
 def _read(transaction: Transaction, member: str, channel: str) -> Read:
     row = transaction.one(
         "SELECT (SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel) AS last_read,"
-        " count(*) AS unread, coalesce(sum(EXISTS (SELECT 1 FROM json_each(message.mentions) WHERE value = :member)), 0)"
+        " count(*) AS unread,"
+        " coalesce(sum(EXISTS (SELECT 1 FROM json_each(message.mentions) WHERE value = :member)), 0)"
         " AS mentions FROM message WHERE channel = :channel AND sender <> :member AND deleted_at IS NULL AND id >"
         " coalesce((SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel), 0)",
         {"member": member, "channel": channel},

@@ -1,7 +1,7 @@
 """What a holder leaves on disk: who it is, and how its agent ended.
 
-    AGENT/run/   lock  holder.json  holder.sock  exit-RUN.json  holder.log
-    AGENT/spool/ 00000000000000000000.raw …
+AGENT/run/   lock  holder.json  holder.sock  exit-RUN.json  holder.log
+AGENT/spool/ 00000000000000000000.raw …
 """
 
 import signal

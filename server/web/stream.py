@@ -1,6 +1,7 @@
 """The feed as Server-Sent Events, and the same by long poll for clients that cannot stream."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from server.core.call import Caller
 from server.core.errors import BadArgument, NotSignedIn
 from server.core.event import StoredEvent
 from server.core.moment import iso
+from server.core.names import direct_channel_id
 from server.core.permission import READ
 from server.events import log
 from server.events.feed import Feed, Filter
@@ -22,6 +24,8 @@ HEARTBEAT_S = 15.0
 NO_PROGRESS_S = 60.0
 """A reader that takes nothing for so long is cut; it resumes by its cursor."""
 LONGEST_POLL_S = 55.0
+
+_CURSOR = re.compile(r"(?:(?P<epoch>[0-9A-Za-z]+)-)?(?P<seq>[0-9]{1,18})")
 
 PresenceChanged = Callable[["Reader", bool], None]
 
@@ -239,10 +243,17 @@ def _start(cursor: Cursor, position: log.Position, head: int) -> tuple[int, bool
 
 def _filter(request: web.Request) -> Filter:
     kinds, channels = request.query.get("types"), request.query.get("channels")
+    me = request[CALLER].name
     return Filter(
         None if kinds is None else frozenset(kinds.split(",")),
-        None if channels is None else frozenset(channel.removeprefix("#") for channel in channels.split(",")),
+        None if channels is None else frozenset(_channel_id(channel, me) for channel in channels.split(",")),
     )
+
+
+def _channel_id(text: str, me: str) -> str:
+    name = text.strip().removeprefix("#")
+    kind, _, other = name.partition(":")
+    return direct_channel_id(me, other) if kind == "dm" and ":" not in other else name
 
 
 def _cursor(request: web.Request) -> Cursor:
@@ -250,10 +261,10 @@ def _cursor(request: web.Request) -> Cursor:
     text = request.headers.get("Last-Event-ID") or request.query.get("since")
     if not text:
         return Cursor(None, None)
-    epoch, _, seq = text.rpartition("-")
-    if not (seq.isascii() and seq.isdigit() and len(seq) < 19):
-        raise BadArgument(f"“{text}” is no cursor.", hint="Send the id of the last event, or a seq.", field="since")
-    return Cursor(int(seq), epoch or None)
+    parts = _CURSOR.fullmatch(text)
+    if parts is None:
+        raise BadArgument("That is no cursor.", hint="Send the id of the last event, or a seq.", field="since")
+    return Cursor(int(parts["seq"]), parts["epoch"])
 
 
 def _whole(request: web.Request, name: str, default: int, least: int, most: int) -> int:

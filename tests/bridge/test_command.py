@@ -78,9 +78,7 @@ async def test_a_cli_that_no_longer_reads_ends_it(bridge: Bridge) -> None:
     assert await asyncio.wait_for(cli.process.wait(), 5) == 0
 
 
-async def test_nothing_in_the_folder_it_is_started_in_is_taken_for_a_part_of_it(
-    bridge: Bridge, tmp_path: Path
-) -> None:
+async def test_nothing_in_the_folder_it_is_started_in_is_taken_for_a_part_of_it(bridge: Bridge, tmp_path: Path) -> None:
     work = tmp_path / "work"
     for name in ("bridge", "server", "encodings", "http"):
         (work / name).mkdir(parents=True)
@@ -108,9 +106,7 @@ async def test_the_token_is_in_no_argument_no_environment_and_no_file_of_the_bri
 
 async def test_a_bridge_that_cannot_start_is_given_up(tmp_path: Path) -> None:
     entry = bridge_command("/bin/false", tmp_path, "http://127.0.0.1:1", tmp_path, "dev", "run-1", tmp_path)
-    loop = await asyncio.create_subprocess_exec(
-        str(entry["command"]), *entry["args"], stdin=asyncio.subprocess.DEVNULL
-    )
+    loop = await asyncio.create_subprocess_exec(str(entry["command"]), *entry["args"], stdin=asyncio.subprocess.DEVNULL)
     assert await asyncio.wait_for(loop.wait(), 10) == 1
 
 

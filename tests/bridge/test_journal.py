@@ -36,9 +36,7 @@ def feed(request: pytest.FixtureRequest) -> Iterator[Feed]:
 
 
 @contextlib.contextmanager
-def opened(
-    folder: Path, feed: Feed, launch: str, *, compact_bytes: int = 4096, data: bytes = b""
-) -> Iterator[Journal]:
+def opened(folder: Path, feed: Feed, launch: str, *, compact_bytes: int = 4096, data: bytes = b"") -> Iterator[Journal]:
     """Open a journal, and let it take some data; it is left as a kill leaves it."""
     journal = Journal(str(folder), feed[0], launch, compact_bytes)
     if data:

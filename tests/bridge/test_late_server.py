@@ -123,9 +123,7 @@ async def test_tools_appear_once_the_token_file_is_corrected(bridge: Bridge, ser
     await until(lambda: server.streams)
 
 
-async def test_a_new_token_is_taken_by_all_calls_that_the_old_one_fails(
-    bridge: Bridge, server: ScriptedServer
-) -> None:
+async def test_a_new_token_is_taken_by_all_calls_that_the_old_one_fails(bridge: Bridge, server: ScriptedServer) -> None:
     cli = await bridge.launch()
     await cli.connect()
     server.token = "bp_new"

@@ -207,4 +207,4 @@ def test_it_reads_the_texts_that_the_servers_tools_write() -> None:
     assert read_messages(describe_check_in(CheckIn([first, second], 3, 5, timed_out=False))) == expected
     assert read_messages(describe_check_in(CheckIn([], 0, 5, timed_out=True))) == []
     assert read_history(describe_history(History([first], [], True, "msg_1")), "general") == expected[:1]
-    assert read_history(describe_history(History([], False, None)), "general") == []
+    assert read_history(describe_history(History([], [], False, None)), "general") == []

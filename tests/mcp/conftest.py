@@ -144,4 +144,3 @@ async def open_endpoint(file: Path, *, progress_s: float = 0.05) -> AsyncIterato
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await database.close()
-

@@ -44,10 +44,9 @@ SCRIPT = (
 )
 """Said in turns, each line once; the partner whose name sorts first begins."""
 
-_MESSAGE = re.compile(
-    r"^(?P<channel>\S+) (?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳(?P<thread>msg_\d+))? \d\d:\d\d: (?P<content>.*)$"
-)
-_HISTORY = re.compile(r"^(?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳(?P<thread>msg_\d+))? \d\d:\d\d: (?P<content>.*)$")
+_SAID = r"(?P<id>msg_\d+) (?P<sender>\S+) \((?P<kind>\w+)\)(?: ↳(?P<thread>msg_\d+))? \d\d:\d\d: (?P<content>.*)$"
+_MESSAGE = re.compile(r"^(?P<channel>\S+) " + _SAID)
+_HISTORY = re.compile("^" + _SAID)
 
 
 @dataclass(frozen=True)
