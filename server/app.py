@@ -38,6 +38,7 @@ from server.features import (
     terminals,
 )
 from server.storage.sqlite import SqliteDatabase
+from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
 from server.supervision.prompt_text import clean_text
 from server.supervision.supervisor import Supervisor
@@ -142,6 +143,7 @@ class Office:
         self.stream = Stream(feed, wall_clock, tools.menu_version)
         self.stream.presence_changed = self._presence_changed
         self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
+        self._clockwork = Clockwork(dispatch)
         self._terminals = TerminalSockets(dispatch, agents_folder, self.supervisor.terminal_of, os.urandom, wall_clock)
         self._texts = TerminalTexts(dispatch, agents_folder)
         self._beside: list[asyncio.Task[None]] = []
@@ -169,6 +171,7 @@ class Office:
         await self._runner.setup()
         await web.SockSite(self._runner, self._listening, backlog=512).start()
         self._beside = await self.supervisor.open(tasks, starts=not self._only_server)
+        self._beside.append(tasks.create_task(self._clockwork.run(), name="clockwork"))
 
     async def ready(self) -> ServerReady:
         """Leave the record that tells commands where the server is, and return how to enter."""

@@ -60,6 +60,9 @@ class Dispatch:
         self.access_changed: Callable[[], None] = lambda: None
         """Called when rights may have changed, before that change is answered."""
         self._access_touched = False
+        self.due_changed: Callable[[int], None] = lambda moment: None
+        """Called with the moment (UTC ms) at which something that was just committed falls due."""
+        self._soonest_due: int | None = None
 
     async def run(
         self,
@@ -92,7 +95,14 @@ class Dispatch:
         if self._access_touched:
             self._access_touched = False
             self.access_changed()
+        if self._soonest_due is not None:
+            soonest, self._soonest_due = self._soonest_due, None
+            self.due_changed(soonest)
         self._feed.hint()
+
+    def now(self) -> int:
+        """Return the time that operations go by (UTC ms)."""
+        return self._clock()
 
     async def as_system(self, operation: str, /, **arguments: object) -> Any:
         """Run an operation in the server's own name and return its value."""
@@ -105,7 +115,9 @@ class Dispatch:
 
         def execute(transaction: Transaction) -> Any:
             append = self._append if operation.changes else None
-            call = Call(caller, transaction, now, call_id, operation.name, door, self._random, append, may_wait)
+            call = Call(
+                caller, transaction, now, call_id, operation.name, door, self._random, append, may_wait, self._fall_due
+            )
             return operation.function(call, **vars(arguments))
 
         if not operation.changes:
@@ -116,6 +128,9 @@ class Dispatch:
         if event.changes_access:
             self._access_touched = True
         return log.append(call, event, subject, audience)
+
+    def _fall_due(self, moment: int) -> None:
+        self._soonest_due = moment if self._soonest_due is None else min(moment, self._soonest_due)
 
     async def _write(
         self,

@@ -79,6 +79,7 @@ class Call:
     append: Append | None = None
     """None in a query: a query cannot emit."""
     may_wait: bool = False
+    wake: Callable[[int], None] | None = None
     emitted: list[int] = field(default_factory=list)
 
     def emit(self, event: Event, *, subject: str, audience: str = TEAM) -> int:
@@ -88,6 +89,11 @@ class Call:
         seq = self.append(self, event, subject, audience)
         self.emitted.append(seq)
         return seq
+
+    def wake_at(self, moment: int) -> None:
+        """Have the timed operations run at a moment (UTC ms) at the latest: something will be due then."""
+        if self.wake is not None:
+            self.wake(moment)
 
     def acting_as(self, caller: Caller) -> "Call":
         """Return this call in another's name, in the same transaction (the server acting for a member)."""

@@ -53,6 +53,8 @@ class Operation:
     """Arguments that the tool does not show."""
     repeatable: bool = False
     """A command that may be repeated with the same arguments to the same effect (MCP's idempotentHint)."""
+    timed: bool = False
+    """The clockwork runs it: it does what is due, and returns when the next is due (UTC ms), or None."""
 
     @cached_property
     def description(self) -> str:
@@ -81,13 +83,14 @@ def command(
     repeatable: bool = False,
     secret: bool = False,
     waits: bool = False,
+    timed: bool = False,
     aliases: Mapping[str, str] | None = None,
     hidden: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare a function that changes something: the Call first, then keyword-only arguments."""
     return _declare(
         route, changes=True, allow=allow, emits=tuple(emits), tool=tool, toolset=toolset, status=status,
-        describe=describe, destructive=destructive, repeatable=repeatable, secret=secret, waits=waits,
+        describe=describe, destructive=destructive, repeatable=repeatable, secret=secret, waits=waits, timed=timed,
         aliases=aliases or {}, hidden=frozenset(hidden),
     )  # fmt: skip
 

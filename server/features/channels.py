@@ -175,15 +175,16 @@ def direct_channel(call: Call, other: str) -> Channel:
     mine = call.caller.name
     if other == mine:
         raise BadArgument("You cannot write to yourself.", field="channel")
-    pair = sorted((mine, other))
+    # The server has a line to each member, and sits in no channel itself.
+    parties = [other] if call.caller.kind == "system" else sorted((mine, other))
     channel_id = direct_channel_id(mine, other)
     channel = find_channel(call.transaction, channel_id)
     if channel is not None:
         return channel
     _check_active(call.transaction, [other])
     if call.append is None:
-        return Channel(channel_id, "dm", channel_id, "", mine, iso(call.now), archived=False, members=pair)
-    return _create(call, channel_id, "dm", channel_id, "", pair)
+        return Channel(channel_id, "dm", channel_id, "", mine, iso(call.now), archived=False, members=parties)
+    return _create(call, channel_id, "dm", channel_id, "", parties)
 
 
 def require_readable(call: Call, name: str) -> Channel:
@@ -198,6 +199,8 @@ def require_postable(call: Call, channel: Channel) -> None:
     """Raise unless the caller may write here."""
     if channel.archived:
         raise Conflict(f"“{channel.id}” is archived.", hint="Write in another channel.", field="channel")
+    if channel.type == "dm" and len(channel.members) == 1 and call.caller.kind != "system":
+        raise Conflict("Nobody reads what is written to the server.", hint="Write to a member.", field="channel")
 
 
 def may_read(caller: Caller, channel: Channel) -> bool:

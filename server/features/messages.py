@@ -9,7 +9,7 @@ import orjson
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from server.core.call import Call, Row, Transaction
+from server.core.call import SYSTEM_CALLER, Call, Row, Transaction
 from server.core.errors import BadArgument, NotFound, TooLarge
 from server.core.event import Event, event
 from server.core.moment import iso, iso_or_none
@@ -213,6 +213,16 @@ def send_dm(call: Call, *, recipient: MemberName, content: Content, reply_to: Me
     Raises NotFound, BadArgument, TooLarge.
     """
     return send_message(call, to=recipient, content=content, reply_to=reply_to)
+
+
+def send_notice(call: Call, recipient: str, content: str) -> SentMessage | None:
+    """Tell one member something in the server's own name. It is owed to them as a direct message is.
+
+    Returns None if they are not on the team any more.
+    """
+    if not _is_active(call.transaction, recipient):
+        return None
+    return send_message(call.acting_as(SYSTEM_CALLER), to=recipient, content=content)
 
 
 @query("GET /api/history", tool="get_history", toolset="chat", allow=READ, describe=_describe_history)
