@@ -132,7 +132,10 @@ async def test_the_agent_has_its_limits_and_file_mask(start: Start) -> None:
 
 async def test_no_signal_is_ignored_or_blocked_in_the_agent(start: Start) -> None:
     attachment = await start("grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status")
-    assert (await read_all(attachment)).split() == [b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16]
+    words = (await read_all(attachment)).split()
+    # glibc's posix_spawn (make starts tests with it) ignores 32 and 33 in its children; they are glibc's own.
+    masks = {name: int(mask, 16) & ~(0b11 << 31) for name, mask in zip(words[::2], words[1::2], strict=True)}
+    assert masks == {b"SigBlk:": 0, b"SigIgn:": 0}
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
