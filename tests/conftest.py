@@ -165,13 +165,14 @@ class ServerProcess:
         """Start it and wait until it answers."""
         environment = {**os.environ, "BULLPEN_DATA": str(self.data), "BULLPEN_PORT": str(port)}
         command = [sys.executable, "-m", "server.cli", "up", "--no-open", *self.arguments]
-        log = (self.data.parent / "server.out").open("ab")
+        output = self.data.parent / "server.out"
+        log = output.open("ab")
         self.process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment
         )
         log.close()
         record = self.data / "run" / "server.json"
-        self.url = await until(lambda: _recorded(record, self.process), 30)
+        self.url = await until(lambda: _recorded(record, self.process, output), 30)
 
     async def end(self, signal_number: int) -> int:
         assert self.process is not None
@@ -180,10 +181,10 @@ class ServerProcess:
         return await asyncio.wait_for(self.process.wait(), 70)
 
 
-def _recorded(record: Path, process: asyncio.subprocess.Process | None) -> str | None:
+def _recorded(record: Path, process: asyncio.subprocess.Process | None, output: Path) -> str | None:
     assert process is not None
     if process.returncode is not None:
-        raise AssertionError(f"the server ended with {process.returncode}")
+        raise AssertionError(f"the server ended with {process.returncode}: {output.read_text()[-2000:]}")
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
