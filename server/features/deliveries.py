@@ -17,6 +17,9 @@ from server.core.operation import command, query
 from server.core.permission import READ, SYSTEM
 from server.features.channels import audience_of, find_channel, require_readable
 
+NOTICE = "paste"
+"""The way that names what waits without a word of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -107,10 +110,14 @@ def mark_pushed(
 
 @command(allow=SYSTEM, emits=[MessageDelivery])
 def mark_push_seen(call: Call, *, recipient: MemberName, push_id: PushId, way: Line) -> list[Receipt]:
-    """Record proof that a push entered the recipient's turn, and with it the messages in it."""
+    """Record proof that a push entered the recipient's turn, and with it the messages in it.
+
+    A notice holds no message: what it names is seen when the recipient fetches it.
+    """
     rows = call.transaction.all(
-        "SELECT message_id FROM delivery WHERE recipient = :recipient AND push_id = :push_id AND state <> 'handled'",
-        {"recipient": recipient, "push_id": push_id},
+        "SELECT message_id FROM delivery WHERE recipient = :recipient AND push_id = :push_id AND state <> 'handled'"
+        " AND way <> :notice",
+        {"recipient": recipient, "push_id": push_id, "notice": NOTICE},
     )
     return seen(call, recipient, [row["message_id"] for row in rows], way)
 
@@ -122,17 +129,18 @@ class Push:
     push_id: str
     state: str
     """pushed | seen"""
+    way: str
 
 
 @query(allow=SYSTEM)
 def list_pushes(call: Call, *, recipient: MemberName) -> list[Push]:
     """Pushes to a recipient of which something is not handled yet."""
     rows = call.transaction.all(
-        "SELECT DISTINCT push_id, state FROM delivery WHERE recipient = :recipient AND push_id IS NOT NULL"
+        "SELECT DISTINCT push_id, state, way FROM delivery WHERE recipient = :recipient AND push_id IS NOT NULL"
         " AND state IN ('pushed', 'seen')",
         {"recipient": recipient},
     )
-    return [Push(row["push_id"], row["state"]) for row in rows]
+    return [Push(row["push_id"], row["state"], row["way"]) for row in rows]
 
 
 @command(allow=SYSTEM, emits=[MessageDelivery])

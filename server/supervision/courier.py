@@ -18,7 +18,7 @@ from server.core.event import member_audience
 from server.core.names import message_id
 from server.dispatch import Dispatch
 from server.events.feed import Feed
-from server.features.deliveries import Owed, Push
+from server.features.deliveries import NOTICE, Owed, Push
 from server.supervision.prompt_text import PromptMessage, compose_notice, compose_push
 
 logger = logging.getLogger(__name__)
@@ -107,9 +107,7 @@ class Courier:
     async def prompt_seen(self, push_ids: Sequence[str]) -> None:
         """Take the proof that these pushes entered the agent's turn."""
         for push_id in push_ids:
-            offer = self._offers.pop(push_id, None)
-            if offer is not None and offer.way == "paste":
-                continue  # a notice holds no message: they are seen when the agent fetches them
+            self._offers.pop(push_id, None)
             await self._dispatch.as_system("mark_push_seen", recipient=self._desk.name, push_id=push_id, way="hook")
         self._woken.set()
 
@@ -152,17 +150,17 @@ class Courier:
         left = self._last_push + PACE_S - self._clock()
         if left > 0:
             return left
-        if way == "paste" and not await desk.is_idle():
+        if way == NOTICE and not await desk.is_idle():
             return LOOK_AGAIN_S
         await self._offer(due, way, attempts + 1)
         return LOOK_AGAIN_S
 
     def _way(self, attempts: int) -> str | None:
         ways = self._desk.ways
-        if "socket" in ways and self._desk.has_bridge and (attempts < PASTE_FROM_ATTEMPT or "paste" not in ways):
+        if "socket" in ways and self._desk.has_bridge and (attempts < PASTE_FROM_ATTEMPT or NOTICE not in ways):
             return "socket"
         # Without a bridge a notice would only name tools that the agent has not got.
-        return "paste" if "paste" in ways and self._desk.has_bridge else None
+        return NOTICE if NOTICE in ways and self._desk.has_bridge else None
 
     async def _lost(self, owed: Sequence[Owed]) -> list[Owed]:
         """Return what was pushed and is provably not there, or was not proved although the agent had the time."""
@@ -181,8 +179,7 @@ class Courier:
             return []
         there = await self._desk.remembered(sorted(lost))
         for push_id in there:
-            if self._offers[push_id].way != "paste":
-                await self._seen_in_transcript(push_id)
+            await self._seen_in_transcript(push_id)
         for push_id in lost:
             del self._offers[push_id]
         self._refused -= lost
@@ -199,10 +196,10 @@ class Courier:
         for push in pushes:
             if push.push_id in there:
                 if push.state == "pushed":
-                    await self._seen_in_transcript(push.push_id)
+                    await self._seen_in_transcript(push.push_id)  # nothing, if it was a notice
             elif not self._run_is_new:
                 if push.state == "pushed":
-                    self._offers[push.push_id] = _Offer(push.push_id, "socket", 1)
+                    self._offers[push.push_id] = _Offer(push.push_id, push.way, 1)
             else:
                 await self._dispatch.as_system("mark_push_lost", recipient=self._desk.name, push_id=push.push_id)
 
@@ -219,7 +216,7 @@ class Courier:
         await self._dispatch.as_system(
             "mark_pushed", recipient=self._desk.name, messages=numbers, way=way, push_id=push_id
         )
-        if way == "paste":
+        if way == NOTICE:
             await self._desk.type_at_prompt(compose_notice(push_id, messages))
             return
         body = {

@@ -1,0 +1,60 @@
+"""From a sentence of a person to a turn of the real Claude Code, and back."""
+
+from tests.following import following
+from tests.peers.model_api import use_tool
+from tests.road.conftest import CLI_PATIENCE_S, OpenRoad, reply
+
+TOOLS = {"send_message", "send_dm", "check_in", "get_history", "get_inbox", "whoami"}
+
+
+async def test_a_mention_wakes_an_idle_agent_and_its_answer_and_every_step_can_be_seen(open_road: OpenRoad) -> None:
+    async with open_road("ada") as road:
+        road.api.when_asked(reply("I am here."), contains="are you there")
+        async with following(road.office.chairman, "?types=message.delivery") as follower:
+            asked = await road.say("general", "@ada are you there?")
+
+            assert await road.wait_until_said("general", "ada", 1) == ["I am here."]
+            await follower.wait_until(lambda found: len(found.events) >= 4, CLI_PATIENCE_S)
+
+        steps = [event["receipt"]["state"] for event in follower.events if event["receipt"]["message_id"] == asked]
+        assert steps == ["stored", "pushed", "seen", "handled"]
+        receipt = await road.receipt(asked)
+        moments = [receipt[f"{step}_at"] for step in steps]
+        assert moments == sorted(moments)
+        turn = road.api.turns()[0]
+        assert {f"mcp__team__{tool}" for tool in TOOLS} <= set(turn.tool_names), "undeferred from the first turn"
+        await road.wait_until_agent("ada", activity="idle")
+
+
+async def test_what_is_sent_to_a_busy_agent_reaches_it_at_its_next_tool_boundary(open_road: OpenRoad) -> None:
+    async with open_road("ada", permission_mode="auto") as road:
+        road.api.when(use_tool("mcp__team__whoami"), contains="start working", gate="first tool", times=1)
+        road.api.when_asked(reply("Changed over."), contains="use the other port")
+        await road.say("general", "@ada start working")
+        await road.api.wait_until(lambda request: "start working" in request.new_text)
+        await road.wait_until_agent("ada", activity="working")
+
+        later = await road.say("general", "@ada use the other port")
+        await road.wait_until_receipt(later, "pushed")
+        road.api.release("first tool")
+
+        turn = await road.api.wait_until(lambda request: "use the other port" in request.new_text)
+        assert turn.has_results, "in the same turn, with the result of the tool"
+        assert await road.wait_until_said("general", "ada", 1) == ["Changed over."]
+        assert (await road.wait_until_receipt(later, "handled"))["seen_at"]
+
+
+async def test_two_real_agents_hold_a_conversation_of_ten_messages(open_road: OpenRoad) -> None:
+    async with open_road("ada", "bo") as road:
+        for number in range(1, 10):
+            partner = "bo" if number % 2 else "ada"
+            road.api.when_asked(reply(f"@{partner} ball {number + 1}."), contains=f"ball {number}.", times=1)
+
+        await road.say("general", "@ada here you go: ball 1.")
+
+        assert await road.wait_until_said("general", "bo", 4) == [f"@ada ball {number}." for number in (3, 5, 7, 9)]
+        assert await road.wait_until_said("general", "ada", 5) == [f"@bo ball {number}." for number in (2, 4, 6, 8, 10)]
+        # The tenth is the last that anybody was told to answer, and bo has read it.
+        history = await road.office.chairman.get("/api/history?channel=general&limit=50")
+        (last,) = [message for message in history["messages"] if message["content"] == "@bo ball 10."]
+        await road.wait_until_receipt(last["id"], "seen", "handled")
