@@ -12,6 +12,7 @@ from server.core.moment import iso
 from server.core.names import ChannelName, Line, MemberName, Note, direct_channel_id
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
+from server.features.reads import ReadUpdated, begin_reading
 from server.features.team import unknown_member
 
 MEMBERS_AT_MOST = 500
@@ -55,7 +56,14 @@ class ChannelLeft(Event):
     channel: str
 
 
-@command("POST /api/channels", tool="create_channel", toolset="people", allow=SPEAK, emits=[ChannelCreated], status=201)
+@command(
+    "POST /api/channels",
+    tool="create_channel",
+    toolset="people",
+    allow=SPEAK,
+    emits=[ChannelCreated, ReadUpdated],
+    status=201,
+)
 def create_channel(
     call: Call,
     *,
@@ -90,7 +98,7 @@ def get_channel_members(call: Call, *, id: ChannelName) -> ChannelMembers:  # no
     return ChannelMembers(channel.id, channel.members)
 
 
-@command("POST /api/channels/{id}/members", allow=SPEAK, emits=[ChannelChanged], repeatable=True)
+@command("POST /api/channels/{id}/members", allow=SPEAK, emits=[ChannelChanged, ReadUpdated], repeatable=True)
 def add_channel_member(call: Call, *, id: ChannelName, agent_name: MemberName) -> Channel:  # noqa: A002
     """Add a member to a channel one may read.
 
@@ -132,7 +140,7 @@ def remove_channel_member(call: Call, *, id: ChannelName, name: MemberName) -> C
     return changed
 
 
-@command(allow=SPEAK, emits=[ChannelCreated, ChannelChanged])
+@command(allow=SPEAK, emits=[ChannelCreated, ChannelChanged, ReadUpdated])
 def ensure_channel(
     call: Call,
     *,
@@ -267,6 +275,8 @@ def _create(call: Call, channel_id: str, kind: str, name: str, description: str,
     channel = Channel(channel_id, kind, name, description, call.caller.name, iso(call.now), False, members)
     _insert_members(call, channel_id, members)
     call.emit(ChannelCreated(channel), subject=channel_id, audience=audience_of(channel))
+    for member in members:
+        begin_reading(call, member, channel_id)
     return channel
 
 
@@ -274,6 +284,8 @@ def _change_members(call: Call, channel: Channel, *, joining: list[str]) -> Chan
     _insert_members(call, channel.id, joining)
     changed = replace(channel, members=sorted({*channel.members, *joining}))
     call.emit(ChannelChanged(changed), subject=channel.id, audience=audience_of(channel))
+    for member in joining:
+        begin_reading(call, member, channel.id)
     return changed
 
 

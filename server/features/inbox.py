@@ -7,8 +7,7 @@ from pydantic import Field
 
 from server.core.call import Call, NotYet, Row, Transaction
 from server.core.errors import NotFound
-from server.core.event import Event, event, member_audience
-from server.core.names import ChannelName, MessageId, message_id
+from server.core.names import ChannelName, MessageId
 from server.core.operation import command, query
 from server.core.permission import READ
 from server.features.agents import describe_state, find_agent
@@ -16,17 +15,8 @@ from server.features.channels import Channel, access_of, readable_channels, reso
 from server.features.deliveries import MessageDelivery, Owed, handled_up_to, owed_to, seen
 from server.features.members import get_member
 from server.features.messages import MESSAGE_COLUMNS, Message, describe_message, message_of
+from server.features.reads import Read, ReadUpdated, all_reads, mark_read, read_of
 from server.features.team import team_name
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """How far one member has read one channel."""
-
-    channel: str
-    last_read: str | None
-    unread: int
-    mentions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +94,6 @@ class CheckIn:
     timed_out: bool
 
 
-@event("read.updated", collection="reads", key="channel")
-class ReadUpdated(Event):
-    read: Read
-
-
 def _describe_identity(me: Identity) -> str:
     channels = ", ".join(me.channels)
     who = f"You are {me.name} ({me.kind}, {me.role}) in team {me.team}."
@@ -143,7 +128,7 @@ def get_channels(call: Call) -> ChannelViews:
     reads = {read.channel: read for read in all_reads(call.transaction, call.caller.name)}
     views = []
     for channel in readable_channels(call.transaction, call.caller):
-        read = reads.get(channel.id) or _read(call.transaction, call.caller.name, channel.id)
+        read = reads.get(channel.id) or read_of(call.transaction, call.caller.name, channel.id)
         views.append(_view(channel, read))
     return ChannelViews(views)
 
@@ -186,17 +171,8 @@ def ack_inbox(call: Call, *, items: Annotated[list[AckItem], Field(min_length=1,
         )
         if here is None:
             raise NotFound(f"No message msg_{item.ack_id} in {_shown(place.id)}.", field="items")
-        moved = call.transaction.run(
-            "INSERT INTO read_mark (member, channel, last_read) VALUES (:member, :channel, :id)"
-            " ON CONFLICT (member, channel)"
-            " DO UPDATE SET last_read = excluded.last_read WHERE excluded.last_read > last_read",
-            {"member": call.caller.name, "channel": place.id, "id": item.ack_id},
-        )
         handled_up_to(call, call.caller.name, place.id, item.ack_id)
-        read = _read(call.transaction, call.caller.name, place.id)
-        if moved:
-            call.emit(ReadUpdated(read), subject=place.id, audience=member_audience(call.caller.name))
-        reads.append(read)
+        reads.append(mark_read(call, call.caller.name, place.id, item.ack_id))
     return Acknowledged(len(reads), reads)
 
 
@@ -237,14 +213,6 @@ def check_in(
     return CheckIn(messages, len(owed) - len(shown), unread, timed_out=not shown and wait_s > 0)
 
 
-def all_reads(transaction: Transaction, member: str) -> list[Read]:
-    """Return how far a member has read each channel that it belongs to."""
-    rows = transaction.all(
-        "SELECT channel FROM channel_member WHERE member = :member ORDER BY channel", {"member": member}
-    )
-    return [_read(transaction, member, row["channel"]) for row in rows]
-
-
 def _view(channel: Channel, read: Read) -> ChannelView:
     return ChannelView(
         id=channel.id,
@@ -259,20 +227,6 @@ def _view(channel: Channel, read: Read) -> ChannelView:
         mentions=read.mentions,
         last_read=read.last_read,
     )
-
-
-def _read(transaction: Transaction, member: str, channel: str) -> Read:
-    row = transaction.one(
-        "SELECT (SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel) AS last_read,"
-        " count(*) AS unread,"
-        " coalesce(sum(EXISTS (SELECT 1 FROM json_each(message.mentions) WHERE value = :member)), 0)"
-        " AS mentions FROM message WHERE channel = :channel AND sender <> :member AND deleted_at IS NULL AND id >"
-        " coalesce((SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel), 0)",
-        {"member": member, "channel": channel},
-    )
-    assert row is not None
-    last_read = None if row["last_read"] is None else message_id(row["last_read"])
-    return Read(channel, last_read, row["unread"], row["mentions"])
 
 
 def _unread(transaction: Transaction, member: str, read: Read, limit: int) -> list[Row]:

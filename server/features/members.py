@@ -22,6 +22,7 @@ from server.core.permission import (
 )
 from server.core.secret import hashed, new_token
 from server.features.channels import ChannelChanged, join_general
+from server.features.reads import ReadUpdated
 from server.features.team import get_meta, team_name, unknown_member
 
 MemberKind = Literal["human", "agent", "bot"]
@@ -115,7 +116,9 @@ def list_members(call: Call) -> Members:
     return Members(all_members(call.transaction))
 
 
-@command("POST /api/register", allow=ANYBODY, emits=[MemberCreated, ChannelChanged, TokenCreated], secret=True)
+@command(
+    "POST /api/register", allow=ANYBODY, emits=[MemberCreated, ChannelChanged, ReadUpdated, TokenCreated], secret=True
+)
 def register(
     call: Call,
     *,
@@ -145,7 +148,7 @@ def register(
     return Registered(apiKey=minted.token, agent=RegisteredAgent(member.name, member.role))
 
 
-@command(allow=SYSTEM, emits=[MemberCreated, MemberChanged, ChannelChanged])
+@command(allow=SYSTEM, emits=[MemberCreated, MemberChanged, ChannelChanged, ReadUpdated])
 def ensure_member(call: Call, *, name: MemberName, kind: MemberKind, role: MemberRole) -> Member:
     """Make a member exist as agents.yaml says: created, or given this role.
 
@@ -191,7 +194,7 @@ def retire_member(call: Call, *, name: MemberName) -> Member:
 @command(
     "POST /api/tokens",
     allow=MANAGE_MEMBERS,
-    emits=[TokenCreated, MemberCreated, ChannelChanged],
+    emits=[TokenCreated, MemberCreated, ChannelChanged, ReadUpdated],
     status=201,
     secret=True,
 )

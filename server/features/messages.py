@@ -25,6 +25,7 @@ from server.features.channels import (
     resolve_channel,
 )
 from server.features.deliveries import MessageDelivery, Receipt, handled_by_answer, owe, receipts_between
+from server.features.reads import ReadUpdated
 from server.features.team import unknown_member
 
 LONGEST_BYTES = 32 * 1024
@@ -123,7 +124,7 @@ Metadata = Annotated[dict[str, Any], Field(max_length=32)]
     tool="send_message",
     toolset="chat",
     allow=SPEAK,
-    emits=[MessageCreated, MessageDelivery, ChannelCreated],
+    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated],
     status=201,
     describe=_describe_sent,
     aliases={"replyTo": "reply_to"},
@@ -204,7 +205,7 @@ def send_message(
     tool="send_dm",
     toolset="chat",
     allow=SPEAK,
-    emits=[MessageCreated, MessageDelivery, ChannelCreated],
+    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated],
     describe=_describe_sent,
 )
 def send_dm(call: Call, *, recipient: MemberName, content: Content, reply_to: MessageId | None = None) -> SentMessage:

@@ -10,8 +10,8 @@ from server.core.permission import READ
 from server.events import log
 from server.features.agents import Agent, all_agents
 from server.features.channels import Channel, readable_channels
-from server.features.inbox import Read, all_reads
 from server.features.members import Member, all_members, get_member
+from server.features.reads import Read, all_reads
 from server.features.team import team_name
 
 

@@ -1,0 +1,73 @@
+"""Read marks: how far each member has read each channel. What came before one joined is history, not unread."""
+
+from dataclasses import dataclass
+
+from server.core.call import Call, Transaction
+from server.core.event import Event, event, member_audience
+from server.core.names import message_id
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How far one member has read one channel."""
+
+    channel: str
+    last_read: str | None
+    unread: int
+    mentions: int
+
+
+@event("read.updated", collection="reads", key="channel")
+class ReadUpdated(Event):
+    read: Read
+
+
+def begin_reading(call: Call, member: str, channel: str) -> None:
+    """Let a member who joins begin at the end of a channel."""
+    call.transaction.run(
+        "INSERT INTO read_mark (member, channel, last_read)"
+        " SELECT :member, :channel, id FROM message WHERE channel = :channel ORDER BY id DESC LIMIT 1"
+        " ON CONFLICT (member, channel) DO UPDATE SET last_read = excluded.last_read",
+        {"member": member, "channel": channel},
+    )
+    _tell(call, member, channel)
+
+
+def mark_read(call: Call, member: str, channel: str, number: int) -> Read:
+    """Move a member's mark forward to a message, never back, and return where it is."""
+    moved = call.transaction.run(
+        "INSERT INTO read_mark (member, channel, last_read) VALUES (:member, :channel, :id)"
+        " ON CONFLICT (member, channel)"
+        " DO UPDATE SET last_read = excluded.last_read WHERE excluded.last_read > last_read",
+        {"member": member, "channel": channel, "id": number},
+    )
+    return _tell(call, member, channel) if moved else read_of(call.transaction, member, channel)
+
+
+def all_reads(transaction: Transaction, member: str) -> list[Read]:
+    """Return how far a member has read each channel that it belongs to."""
+    rows = transaction.all(
+        "SELECT channel FROM channel_member WHERE member = :member ORDER BY channel", {"member": member}
+    )
+    return [read_of(transaction, member, row["channel"]) for row in rows]
+
+
+def read_of(transaction: Transaction, member: str, channel: str) -> Read:
+    """Return how far a member has read one channel."""
+    row = transaction.one(
+        "SELECT (SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel) AS last_read,"
+        " count(*) AS unread,"
+        " coalesce(sum(EXISTS (SELECT 1 FROM json_each(message.mentions) WHERE value = :member)), 0)"
+        " AS mentions FROM message WHERE channel = :channel AND sender <> :member AND deleted_at IS NULL AND id >"
+        " coalesce((SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel), 0)",
+        {"member": member, "channel": channel},
+    )
+    assert row is not None
+    last_read = None if row["last_read"] is None else message_id(row["last_read"])
+    return Read(channel, last_read, row["unread"], row["mentions"])
+
+
+def _tell(call: Call, member: str, channel: str) -> Read:
+    read = read_of(call.transaction, member, channel)
+    call.emit(ReadUpdated(read), subject=channel, audience=member_audience(member))
+    return read

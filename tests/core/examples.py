@@ -1,0 +1,75 @@
+"""One valid request for every command that has a route: what the tests over the whole registry send.
+
+A command without an example fails them, so that a new one is covered from its first day.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.app import FEATURES
+from server.config import AgentConfig
+from server.core.operation import Operation, Registry
+from tests.conftest import Door, OfficeUnderTest, open_office
+
+REGISTRY = Registry(FEATURES)
+COMMANDS = [operation for operation in REGISTRY if operation.changes and operation.path is not None]
+
+
+@dataclass
+class Scene:
+    """An office in which something has happened already."""
+
+    office: OfficeUnderTest
+    ada: Door
+    bo: Door
+    ids: dict[str, Any]
+
+
+Request = tuple[str, Any]
+"""Path and body."""
+
+EXAMPLES: dict[str, Callable[[Scene], Request]] = {
+    "create_channel": lambda scene: ("/api/channels", {"id": "topic:new", "type": "topic", "members": ["ada"]}),
+    "add_channel_member": lambda scene: ("/api/channels/topic:plan/members", {"agent_name": "bo"}),
+    "remove_channel_member": lambda scene: ("/api/channels/topic:plan/members/ada", None),
+    "register": lambda scene: ("/api/register", {"name": "newcomer"}),
+    "retire_member": lambda scene: ("/api/members/old", None),
+    "create_token": lambda scene: ("/api/tokens", {"name": "ci", "kind": "bot"}),
+    "revoke_token": lambda scene: (f"/api/tokens/{scene.ids['token']}", None),
+    "rotate_token": lambda scene: (f"/api/tokens/{scene.ids['token']}/rotate", {}),
+    "create_sign_in_link": lambda scene: ("/api/sign-in-links", {"name": "chairman"}),
+    "end_session": lambda scene: ("/api/session", None),
+    "start_agent": lambda scene: ("/api/agents/worker/start", {"reason": "test"}),
+    "stop_agent": lambda scene: ("/api/agents/worker/stop", {}),
+    "restart_agent": lambda scene: ("/api/agents/worker/restart", {}),
+    "send_message": lambda scene: ("/api/send", {"channel": "general", "content": "@ada and @bo, hello"}),
+    "ack_inbox": lambda scene: ("/api/inbox/ack", {"items": [{"channel": "general", "ack_id": scene.ids["message"]}]}),
+}
+
+
+def request_of(operation: Operation, scene: Scene) -> tuple[str, str, Any]:
+    """Return method, path and body of a command's example."""
+    path, body = EXAMPLES[operation.name](scene)
+    assert operation.method is not None
+    return operation.method, path, body
+
+
+@asynccontextmanager
+async def open_scene(data: Path) -> AsyncIterator[Scene]:
+    """Open an office with members, a topic, messages, a token and an agent that is stopped."""
+    worker = AgentConfig(
+        name="worker", kind="custom", role="member", job="", workdir=data, command=("cat",), autostart=False
+    )
+    async with open_office(data, agents=[worker]) as office:
+        chairman = office.chairman
+        ada, bo = await office.member("ada"), await office.member("bo")
+        await office.member("old", kind="bot")
+        await chairman.post("/api/channels", {"id": "topic:plan", "type": "topic", "members": ["ada"]})
+        message = await ada.send("general", "@chairman look")
+        await ada.send("topic:plan", "a plan")
+        await ada.send("dm:bo", "between us")
+        token = await chairman.post("/api/tokens", {"name": "spare", "kind": "bot"})
+        yield Scene(office, ada, bo, {"message": message["id"], "token": token["id"]})

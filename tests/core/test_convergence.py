@@ -1,0 +1,76 @@
+"""Snapshot + events = new snapshot, for every command and every reader, by the one rule that clients follow."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.core.event import EVENT_KINDS
+from server.core.operation import Operation
+from tests.conftest import Door
+from tests.core.examples import COMMANDS, Scene, open_scene, request_of
+
+LIVE = ("seq", "server_time")
+"""Parts of a snapshot that are about the moment it was taken."""
+
+
+def _keyed(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Put each collection by its key, as a client does."""
+    keys = {kind.collection: kind.key for kind in EVENT_KINDS.values() if kind.collection is not None}
+    kept: dict[str, Any] = {}
+    for name, value in snapshot.items():
+        if name in LIVE:
+            continue
+        if name == "me":
+            value = value["name"]
+        kept[name] = {row[keys[name]]: row for row in value} if name in keys else value
+    return kept
+
+
+def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
+    """The whole rule: an event's row replaces that of its key, a message counts as unread, a channel left is gone."""
+    declared = EVENT_KINDS[event["kind"]]
+    if event["kind"] == "message.created":
+        message, mine = event["message"], snapshot["me"]
+        read = snapshot["reads"].get(message["channel"])
+        if read is not None and message["from"] != mine:
+            read["unread"] += 1
+            read["mentions"] += mine in message["mentions"]
+    elif event["kind"] == "channel.left":
+        for collection in ("channels", "reads"):
+            snapshot[collection].pop(event["channel"], None)
+    elif declared.collection in snapshot:
+        row = event[declared.noun]
+        snapshot[declared.collection][row[declared.key]] = row
+
+
+async def _readers(scene: Scene) -> dict[str, Door]:
+    viewer = await scene.office.member("vera", kind="human", role="viewer")
+    return {"chairman": scene.office.chairman, "ada": scene.ada, "bo": scene.bo, "vera": viewer}
+
+
+@pytest.mark.parametrize("operation", COMMANDS, ids=lambda operation: str(operation.name))
+async def test_what_the_stream_tells_makes_the_old_snapshot_the_new_one(tmp_path: Path, operation: Operation) -> None:
+    async with open_scene(tmp_path / "data") as scene:
+        readers = await _readers(scene)
+        old = {name: await door.get("/api/snapshot") for name, door in readers.items()}
+        method, path, body = request_of(operation, scene)
+
+        status, answer = await scene.office.chairman.ask(method, path, body)
+
+        assert status in (200, 201), answer
+        entries = await scene.office.chairman.get(f"/api/audit?operation={operation.name}&limit=200")
+        assert {entry["kind"] for entry in entries["entries"]} <= {kind.kind for kind in operation.emits}, "as declared"
+        for name, door in readers.items():
+            new = await door.get("/api/snapshot")
+            told = await door.get(f"/api/events/poll?since={old[name]['seq']}&limit=500")
+            known = _keyed(old[name])
+            for event in told["events"]:
+                if event["seq"] <= new["seq"]:
+                    _apply(known, event)
+            assert known == _keyed(new), name
+
+
+def test_every_part_of_the_snapshot_is_kept_by_some_event() -> None:
+    collections = {kind.collection for kind in EVENT_KINDS.values()} - {None}
+    assert {"members", "channels", "reads", "agents"} <= collections
