@@ -47,12 +47,10 @@ def _number_after(prefix: str) -> BeforeValidator:
     def read(value: object) -> object:
         if isinstance(value, str):
             text = value.strip().removeprefix("#").removeprefix(prefix + "_")
-            if text.isascii() and text.isdigit() and len(text) < 19:
-                return int(text)
-            raise ValueError(f"an id looks like {prefix}_42")
-        if isinstance(value, bool):
-            raise ValueError(f"an id looks like {prefix}_42")
-        return value
+            value = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+            return value
+        raise ValueError(f"an id looks like {prefix}_42")
 
     return BeforeValidator(read, json_schema_input_type=str)
 
@@ -69,8 +67,8 @@ ChannelName = Annotated[
     AfterValidator(_checked_channel_name),
     Field(description="Channel, as `general`, `#general`, `topic:release` or `dm:ada`.", max_length=80),
 ]
-MessageId = Annotated[int, _number_after("msg"), Field(ge=0, lt=2**63, description="Message, as `msg_91`.")]
-TokenId = Annotated[int, _number_after("tok"), Field(ge=0, lt=2**63, description="Token, as `tok_3`.")]
+MessageId = Annotated[int, _number_after("msg"), Field(description="Message, as `msg_91`.")]
+TokenId = Annotated[int, _number_after("tok"), Field(description="Token, as `tok_3`.")]
 Limit = Annotated[int, Field(ge=1, le=200, description="How many at most, 1 to 200.")]
 Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the page before.")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
