@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
@@ -139,7 +140,9 @@ class Office:
         dispatch, feed = store.dispatch, store.feed
         agents_folder = config.data / "agents"
         tools = Tools(dispatch.registry, dispatch, clean=clean_text)
-        self._mcp = Mcp(tools, _hosts(config.host, port))
+        hosts = _hosts(config.host, port)
+        public = [] if config.public_url is None else [urlsplit(config.public_url).netloc]
+        self._mcp = Mcp(tools, [*hosts, *public])
         self.stream = Stream(feed, wall_clock, tools.menu_version)
         self.stream.presence_changed = self._presence_changed
         self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
@@ -149,7 +152,7 @@ class Office:
         self._beside: list[asyncio.Task[None]] = []
         identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
         dispatch.access_changed = identity.forget
-        gate = Gate(identity, _hosts(config.host, port), config.public_url)
+        gate = Gate(identity, hosts, config.public_url)
         self.web = web.Application(middlewares=[answer_errors, gate.middleware], client_max_size=LONGEST_BODY_BYTES)
         self.web.on_response_prepare.append(add_headers)
         self._runner = web.AppRunner(self.web, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)

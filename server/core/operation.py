@@ -51,6 +51,8 @@ class Operation:
     """The answer holds a secret: it is never stored, not even for a repeat."""
     hidden: frozenset[str] = frozenset()
     """Arguments that the tool does not show."""
+    required_in_tool: tuple[str, ...] = ()
+    """Arguments that a tool must be given, for what could replace them is hidden."""
     repeatable: bool = False
     """A command that may be repeated with the same arguments to the same effect (MCP's idempotentHint)."""
     timed: bool = False
@@ -86,12 +88,13 @@ def command(
     timed: bool = False,
     aliases: Mapping[str, str] | None = None,
     hidden: Iterable[str] = (),
+    required_in_tool: tuple[str, ...] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare a function that changes something: the Call first, then keyword-only arguments."""
     return _declare(
         route, changes=True, allow=allow, emits=tuple(emits), tool=tool, toolset=toolset, status=status,
         describe=describe, destructive=destructive, repeatable=repeatable, secret=secret, waits=waits, timed=timed,
-        aliases=aliases or {}, hidden=frozenset(hidden),
+        aliases=aliases or {}, hidden=frozenset(hidden), required_in_tool=required_in_tool,
     )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ READ = Permission("read", "See the team, its channels and what one may read in t
 SPEAK = Permission(
     "speak", "Write in channels and direct messages, acknowledge, create channels.", _SPEAKERS | {SYSTEM_ROLE}
 )
-OPERATE = Permission("operate", "Start, stop and restart agents.", frozenset({"chairman", "operator", SYSTEM_ROLE}))
+OPERATE = Permission(
+    "operate", "Start, stop and restart agents.", frozenset({"chairman", "operator", "lead", SYSTEM_ROLE})
+)
 WATCH_TERMINALS = Permission("watch_terminals", "See terminals, logs and exits of agents.", frozenset(HUMAN_ROLES))
 TYPE_IN_TERMINALS = Permission(
     "type_in_terminals", "Type into an agent's terminal.", frozenset({"chairman", "operator"})

@@ -112,6 +112,10 @@ def describe_state(agent: Agent) -> str:
     return f"{agent.state}, {agent.reason}" if agent.reason else agent.state
 
 
+def _describe_asked(agent: Agent) -> str:
+    return f"asked: {agent.name} is wanted {agent.wanted}; now {describe_state(agent)}"
+
+
 @query("GET /api/agents", tool="get_agents", toolset="people", allow=READ, describe=_describe_agents)
 def list_agents(call: Call, *, limit: Limit = 200, cursor: Cursor | None = None) -> Agents:
     """Agents with role, state, what they are doing, and how that is known."""
@@ -147,7 +151,7 @@ def list_exits(call: Call, *, name: MemberName, limit: Limit = 20, cursor: Curso
 
 
 @command("POST /api/agents/{name}/start", tool="start_agent", toolset="process", allow=OPERATE,
-         emits=[AgentAsked, AgentStatus], repeatable=True)  # fmt: skip
+         describe=_describe_asked, emits=[AgentAsked, AgentStatus], repeatable=True)  # fmt: skip
 def start_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
     """Start a registered agent.
 
@@ -157,7 +161,7 @@ def start_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
 
 
 @command("POST /api/agents/{name}/stop", tool="stop_agent", toolset="process", allow=OPERATE,
-         emits=[AgentAsked, AgentStatus], destructive=True, repeatable=True)  # fmt: skip
+         describe=_describe_asked, emits=[AgentAsked, AgentStatus], destructive=True, repeatable=True)  # fmt: skip
 def stop_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
     """Stop an agent and its whole process tree.
 
@@ -167,7 +171,7 @@ def stop_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
 
 
 @command("POST /api/agents/{name}/restart", tool="restart_agent", toolset="process", allow=OPERATE,
-         emits=[AgentAsked, AgentStatus], destructive=True)  # fmt: skip
+         describe=_describe_asked, emits=[AgentAsked, AgentStatus], destructive=True)  # fmt: skip
 def restart_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
     """Stop then start, keeping its session.
 

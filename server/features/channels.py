@@ -11,7 +11,7 @@ from server.core.event import EVERYTHING, OPERATORS, TEAM, Event, channel_audien
 from server.core.moment import iso
 from server.core.names import ChannelName, Line, MemberName, Note, direct_channel_id
 from server.core.operation import command, query
-from server.core.permission import READ, SPEAK
+from server.core.permission import READ, SPEAK, SYSTEM
 from server.features.reads import ReadUpdated, begin_reading
 from server.features.team import unknown_member
 
@@ -31,6 +31,9 @@ class Channel:
     created_at: str
     archived: bool
     members: list[str]
+
+
+ChannelType = Literal["group", "topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,14 @@ class ChannelLeft(Event):
     channel: str
 
 
+def _describe_created(channel: Channel) -> str:
+    return f"created {channel.id}; members: {', '.join(channel.members)}"
+
+
+def _describe_members(members: ChannelMembers) -> str:
+    return ", ".join(members.members) or "nobody"
+
+
 @command(
     "POST /api/channels",
     tool="create_channel",
@@ -63,12 +74,13 @@ class ChannelLeft(Event):
     allow=SPEAK,
     emits=[ChannelCreated, ReadUpdated],
     status=201,
+    describe=_describe_created,
 )
 def create_channel(
     call: Call,
     *,
     id: ChannelName,  # noqa: A002 (the documented name)
-    type: Literal["group", "topic"] = "group",  # noqa: A002 (the documented name)
+    type: ChannelType | None = None,  # noqa: A002 (the documented name)
     name: Line | None = None,
     description: Note = "",
     members: Annotated[list[MemberName], Field(max_length=MEMBERS_AT_MOST)] = [],  # noqa: B006 (pydantic copies it)
@@ -79,16 +91,22 @@ def create_channel(
     """
     if id.startswith("dm:"):
         raise BadArgument("A direct message needs no channel.", hint=f"Send to “{id}”: it is made at once.", field="id")
-    if id.startswith("topic:") and type != "topic":
-        raise BadArgument("A channel named topic:… is of type topic.", field="type")
+    if id.startswith("topic:") and type == "group":
+        raise BadArgument("A channel named topic:… is of type topic.", hint="Leave the type out.", field="type")
     if find_channel(call.transaction, id) is not None:
         raise Conflict(f"The channel “{id}” exists.", hint="Join it, or choose another id.", field="id")
     joining = sorted({*members, *([call.caller.name] if call.caller.kind != "system" else [])})
     _check_active(call.transaction, joining)
-    return _create(call, id, type, name or id, description, joining)
+    return _create(call, id, type or _type_of(id), name or id, description, joining)
 
 
-@query("GET /api/channels/{id}/members", tool="get_channel_members", toolset="people", allow=READ)
+@query(
+    "GET /api/channels/{id}/members",
+    tool="get_channel_members",
+    toolset="people",
+    allow=READ,
+    describe=_describe_members,
+)
 def get_channel_members(call: Call, *, id: ChannelName) -> ChannelMembers:  # noqa: A002 (the name in the route)
     """Members of a channel.
 
@@ -140,19 +158,18 @@ def remove_channel_member(call: Call, *, id: ChannelName, name: MemberName) -> C
     return changed
 
 
-@command(allow=SPEAK, emits=[ChannelCreated, ChannelChanged, ReadUpdated])
+@command(allow=SYSTEM, emits=[ChannelCreated, ChannelChanged, ReadUpdated])
 def ensure_channel(
     call: Call,
     *,
     id: ChannelName,  # noqa: A002 (the documented name)
-    type: Literal["group", "topic"] = "group",  # noqa: A002 (the documented name)
     description: Note = "",
     members: list[MemberName] = [],  # noqa: B006 (pydantic copies it)
 ) -> Channel:
     """Make a channel exist with at least these members."""
     channel = find_channel(call.transaction, id)
     if channel is None:
-        return _create(call, id, type, id, description, sorted(set(members)))
+        return _create(call, id, _type_of(id), id, description, sorted(set(members)))
     missing = sorted(set(members) - set(channel.members))
     return _change_members(call, channel, joining=missing) if missing else channel
 
@@ -251,6 +268,10 @@ def access_of(transaction: Transaction, caller: Caller) -> frozenset[str]:
     if caller.role in ("chairman", "operator"):
         own.add(OPERATORS)
     return frozenset(own)
+
+
+def _type_of(channel_id: str) -> ChannelType:
+    return "topic" if channel_id.startswith("topic:") else "group"
 
 
 _SELECT = (

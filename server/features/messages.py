@@ -129,6 +129,7 @@ Metadata = Annotated[dict[str, Any], Field(max_length=32)]
     describe=_describe_sent,
     aliases={"replyTo": "reply_to"},
     hidden=("to", "delivery", "metadata", "client_id"),
+    required_in_tool=("channel",),
 )
 def send_message(
     call: Call,

@@ -28,8 +28,9 @@ def input_schema(operation: Operation) -> dict[str, Any]:
     if takes_idem_key(operation):
         properties[IDEM_KEY] = _IDEM_KEY_SCHEMA
     schema: dict[str, Any] = {"type": "object", "properties": properties}
-    if required := [name for name in whole.get("required", ()) if name not in operation.hidden]:
-        schema["required"] = required
+    required = {*whole.get("required", ()), *operation.required_in_tool}
+    if required - operation.hidden:
+        schema["required"] = [name for name in properties if name in required]
     schema["additionalProperties"] = False
     return schema
 

@@ -219,6 +219,9 @@ def _validated(tool: Tool, arguments: Mapping[str, Any]) -> tuple[object, BaseMo
             near = difflib.get_close_matches(name, tool.takes, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
             raise BadArgument(f"There is no argument “{name}”.", hint=f"{hint}Call {tool.signature}.", field=name)
+    for name in tool.operation.required_in_tool:
+        if name not in given:
+            raise BadArgument(f"“{name}” is missing.", hint=f"Call {tool.signature}.", field=name)
     key = given.pop(IDEM_KEY, None) if takes_idem_key(tool.operation) else None
     try:
         return key, tool.operation.arguments.model_validate(given)

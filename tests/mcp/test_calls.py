@@ -76,7 +76,7 @@ async def test_what_others_wrote_is_cleaned_before_it_reaches_a_model(endpoint: 
     ("tool", "arguments", "start", "teaches"),
     [
         ("send_message", {"channel": "general", "contents": "x"}, "bad_argument: There is no argument “contents”.",
-         "Did you mean content? Call send_message(channel?, content, mentions?"),
+         "Did you mean content? Call send_message(channel, content, mentions?"),
         ("send_message", {"channel": "general", "content": "x", "client_id": "y"},
          "bad_argument: There is no argument “client_id”.", "Call send_message("),
         ("send_message", {"channel": "general"}, "bad_argument: “content” is missing.", "Call send_message("),

@@ -51,7 +51,7 @@ async def test_a_lead_has_tools_that_a_worker_has_not(endpoint: Endpoint, era: s
     assert {"whoami", "check_in", "send_message", "get_inbox"} <= worker
     assert worker < lead
     assert {"get_agents", "create_channel"} <= lead - worker
-    assert "stop_agent" not in lead  # its toolset is there, its permission is not
+    assert {"start_agent", "stop_agent", "restart_agent"} <= lead - worker
 
 
 async def test_a_viewer_is_offered_what_it_may_do_and_nothing_else(endpoint: Endpoint) -> None:
@@ -70,6 +70,7 @@ async def test_a_tool_shows_its_visible_arguments_without_ballast(endpoint: Endp
     tools = endpoint.tools.menu(DEV).tools
     schema = tools["send_message"].schema
     assert list(schema["properties"]) == ["channel", "content", "mentions", "reply_to", "priority", "idem_key"]
+    assert schema["required"] == ["channel", "content"], "the route has `to` beside it, which a tool does not show"
     assert schema["properties"]["reply_to"] == {"type": "string", "description": "Message, as `msg_91`."}
     assert schema["properties"]["priority"] == {
         "type": "string",
