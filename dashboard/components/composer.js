@@ -40,15 +40,25 @@ export function Composer({ channel, label, replyTo = null, autofocus }) {
     else localStorage.removeItem(draft);
   }
 
+  /**
+   * Put text and caret in at once: the next key may come before the next frame.
+   * @param {HTMLTextAreaElement} box @param {string} value @param {number} caret
+   */
+  function place(box, value, caret) {
+    box.value = value;
+    box.focus();
+    box.setSelectionRange(caret, caret);
+    write(value);
+  }
+
   /** @param {string} name */
   function pick(name) {
     const box = area.current;
     if (!mention || !box) return;
     const next = `${text.slice(0, mention.start)}${name} ${text.slice(box.selectionStart)}`;
     const caret = mention.start + name.length + 1;
-    write(next);
+    place(box, next, caret);
     setMention(null);
-    requestAnimationFrame(() => { box.focus(); box.setSelectionRange(caret, caret); });
   }
 
   function submit() {
@@ -84,9 +94,8 @@ export function Composer({ channel, label, replyTo = null, autofocus }) {
     if (!box) return;
     const caret = box.selectionStart;
     const gap = caret && !/\s/.test(text[caret - 1] ?? " ") ? " @" : "@";
-    write(text.slice(0, caret) + gap + text.slice(caret));
+    place(box, text.slice(0, caret) + gap + text.slice(caret), caret + gap.length);
     setMention({ word: "", start: caret + gap.length, active: 0 });
-    requestAnimationFrame(() => { box.focus(); box.setSelectionRange(caret + gap.length, caret + gap.length); });
   }
 
   if (!maySpeak()) return html`<p class="typing muted">You watch: viewers do not write.</p>`;

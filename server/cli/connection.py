@@ -51,6 +51,12 @@ def connect(options: ServerOptions) -> Client:
     return Client(record.url, given or record.token())
 
 
+def sign_in_link(client: Client, name: str | None = None, public_url: str | None = None) -> str:
+    """Return a link that signs a human in, once, within 15 minutes; the one who asks, unless another is named."""
+    code = client.post("/api/sign-in-links", {"name": name or client.get("/api/me")["name"]})["code"]
+    return f"{public_url or client.url}/#k={code}"
+
+
 def running(options: ServerOptions) -> Record | None:
     """Return the record of the server that runs for the team that is meant, if one does."""
     return read_record(locate(meant(options.settings)).data)

@@ -10,7 +10,7 @@ import click
 from server.app import offline
 from server.cli import data_folder, output
 from server.cli.client import Client, Json, segment
-from server.cli.connection import connect, meant, running
+from server.cli.connection import connect, meant, running, sign_in_link
 from server.cli.options import ServerOptions, json_option, server_options
 from server.config import Config, load_config
 from server.config.section import duration_s
@@ -71,6 +71,14 @@ def revoke(server: ServerOptions, token_id: str) -> None:
     path = f"/api/tokens/{segment(token_id)}"
     revoked = _ask(server, lambda client: client.delete(path), "revoke_token", {"id": token_id})
     output.say(f"Revoked {revoked['id']} of {revoked['member']}.")
+
+
+@token.command()
+@click.argument("name", required=False)
+@server_options
+def link(server: ServerOptions, name: str | None) -> None:
+    """Print a link to the dashboard that signs NAME in (you, if not given): once, within 15 minutes."""
+    output.data(sign_in_link(connect(server), name))
 
 
 def _row(row: Json) -> tuple[object, ...]:

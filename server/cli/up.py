@@ -13,7 +13,7 @@ import click
 from server.app import ServerReady, serve
 from server.cli import background, browser, data_folder, output
 from server.cli.client import Client
-from server.cli.connection import Record, read_record
+from server.cli.connection import Record, read_record, sign_in_link
 from server.cli.failure import CommandFailed, ExitCode, unwrapped
 from server.cli.init import write_starter
 from server.cli.logging_setup import set_up_logging
@@ -62,9 +62,10 @@ def up(
         return
     if detach:
         ready = background.start(_again(settings, only_server=only_server, verbose=verbose), configured, timeout)
-        _tell(configured, ready.url, _sign_in_link(configured, ready), len(configured.agents), detached=True)
+        link = sign_in_link(Client(ready.url, ready.token()), public_url=configured.public_url)
+        _tell(configured, ready.url, link, len(configured.agents), detached=True)
         if browser.is_wanted(open_browser):
-            link = _sign_in_link(configured, ready)
+            link = sign_in_link(Client(ready.url, ready.token()), public_url=configured.public_url)
             browser.open_link(link, configured.data / "run").join(_BROWSER_S)
         return
     set_up_logging(configured.data, verbose=verbose)
@@ -159,12 +160,6 @@ def _tell(configured: Config, url: str, link: str | None, agents: int, *, detach
         output.say("Sign in as chairman with this link; it works once:")
         output.data(link)
     output.say("Watch: bullpen status -w    " + ("Stop: bullpen down" if detached else "Stop: Ctrl-C"))
-
-
-def _sign_in_link(configured: Config, record: Record) -> str:
-    client = Client(record.url, record.token())
-    code = client.post("/api/sign-in-links", {"name": client.get("/api/me")["name"]})["code"]
-    return f"{configured.public_url or record.url}/#k={code}"
 
 
 def _again(settings: Settings, *, only_server: bool, verbose: bool) -> list[str]:

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from server.cli.client import Client
+from server.cli.failure import CommandFailed
 from tests.command.conftest import Desk
 
 
@@ -99,6 +100,21 @@ def test_a_token_is_all_that_is_printed_and_it_opens_the_door(served: Desk) -> N
     rotated = served.bullpen("token", "rotate", mine["id"]).stdout.strip()
     assert Client(served.url(), rotated).get("/api/me")["name"] == "bot1"
     assert refused(served, token).returncode == 6
+
+
+def test_a_link_signs_the_human_in_who_is_named_and_works_once(served: Desk) -> None:
+    link = served.bullpen("token", "link").stdout.strip()
+    url, _, code = link.partition("/#k=")
+    assert url == served.url()
+
+    session = Client(url, None).post("/api/session", {"link": code})
+
+    assert session["member"]["name"] == "chairman"
+    with pytest.raises(CommandFailed):
+        Client(url, None).post("/api/session", {"link": code})
+    unknown = served.bullpen("token", "link", "nobody")
+    assert unknown.returncode != 0
+    assert "nobody" in unknown.stderr
 
 
 def refused(served: Desk, token: str) -> "subprocess.CompletedProcess[str]":
