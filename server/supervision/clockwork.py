@@ -32,7 +32,8 @@ class Clockwork:
             for operation in self._operations:
                 if self._due[operation] <= self._dispatch.now():
                     self._due[operation] = await self._run(operation)
-            wait_ms = min(self._due.values(), default=LOOK_AGAIN_MS) - self._dispatch.now()
+            now = self._dispatch.now()
+            wait_ms = min(self._due.values(), default=now + LOOK_AGAIN_MS) - now
             try:
                 async with asyncio.timeout(max(wait_ms, 0) / 1000):
                     await self._earlier.wait()

@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -58,20 +59,22 @@ def _ring(name: str) -> int | None:
 
 class Clock:
     now = 1_000_000
+    looks = 0
 
     def __call__(self) -> int:
+        self.looks += 1
         return self.now
 
 
 @asynccontextmanager
-async def _running(data: Path, clock: Clock) -> AsyncIterator[Dispatch]:
+async def _running(
+    data: Path, clock: Clock, modules: Sequence[ModuleType] = (sys.modules[__name__],)
+) -> AsyncIterator[Dispatch]:
     for remembered in (ran, failing, due):
         remembered.clear()
     database = SqliteDatabase(data / "team.sqlite3")
     await database.open()
-    dispatch = Dispatch(
-        Registry([sys.modules[__name__]]), database, Feed(database, access_of, SseFraming()), clock=clock
-    )
+    dispatch = Dispatch(Registry(modules), database, Feed(database, access_of, SseFraming()), clock=clock)
     database.writer.after_commit = dispatch.committed
     running = asyncio.create_task(Clockwork(dispatch).run())
     try:
@@ -128,6 +131,22 @@ async def test_one_that_fails_holds_up_no_other_and_is_tried_again(
         await until(lambda: ran.count("first") > 3)
         assert ran.count("second") == 2
     assert "ring_first failed" in caplog.text
+
+
+@pytest.mark.parametrize("modules", [[sys.modules[__name__]], []], ids=["timed", "nothing timed"])
+async def test_it_rests_while_nothing_is_due(tmp_path: Path, modules: list[ModuleType]) -> None:
+    clock = Clock()
+    async with _running(tmp_path, clock, modules):
+        await until(lambda: clock.looks > 0)
+        await until(lambda: len(ran) == 2 * len(modules))
+        for _ in range(10):  # turns of the event loop
+            await asyncio.sleep(0)
+        looks = clock.looks
+
+        for _ in range(1000):
+            await asyncio.sleep(0)
+
+        assert clock.looks == looks
 
 
 async def test_a_clock_that_jumps_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
