@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,33 @@ async def opened_office(data: Path) -> AsyncIterator[OpenedOffice]:
                 yield OpenedOffice(store, ready, Door(ready.url, token, session))
             finally:
                 await office.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail if a process is alive at the end that works in a folder of the tests: agents outlive their server."""
+    yield
+    base = str(tmp_path_factory.getbasetemp())
+    until_s = time.monotonic() + PATIENCE_S
+    while (left := _processes_in(base)) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)  # a holder takes its tree with it
+    assert left == {}
+
+
+def _processes_in(base: str) -> dict[int, str]:
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            opened = [str(link.readlink()) for link in (process / "fd").iterdir()]
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if int(process.name) != os.getpid() and (base in words or any(file.startswith(base) for file in opened)):
+            found[int(process.name)] = words
+    return found
 
 
 @pytest.fixture

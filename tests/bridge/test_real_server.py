@@ -99,7 +99,7 @@ async def test_a_new_role_is_told_when_the_server_is_back(tmp_path: Path, compil
 
 @both_eras
 async def test_kill_9_of_the_server_is_not_seen_by_the_cli(tmp_path: Path, compiled: Path, era: str) -> None:
-    server = ServerProcess(tmp_path / "data")
+    server = ServerProcess(tmp_path / "data", ("--only-server",))
     await server.start()
     bridge = Bridge(server.url, tmp_path / "dev", compiled)
     bridge.folder.mkdir()

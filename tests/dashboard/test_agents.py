@@ -32,6 +32,7 @@ async def office(tmp_path: Path) -> AsyncIterator[OfficeUnderTest]:
             yield opened
         finally:
             await opened.chairman.post("/api/agents/echo/stop")
+            await until(partial(_is, opened, state="stopped"), 15)
 
 
 async def _is(office: OfficeUnderTest, **wanted: object) -> bool:

@@ -10,8 +10,7 @@ from playwright.async_api import expect
 from tests.conftest import Door, ServerProcess
 from tests.dashboard.conftest import Screens
 
-CHANNEL = "topic:quiet"
-"""The demo agents talk in #general."""
+CHANNEL = "topic:plan"
 
 
 def _door(server: ServerProcess, session: aiohttp.ClientSession) -> Door:
@@ -19,7 +18,7 @@ def _door(server: ServerProcess, session: aiohttp.ClientSession) -> Door:
 
 
 async def test_a_page_catches_up_after_kill_9_of_the_server(tmp_path: Path, screens: Screens) -> None:
-    server = ServerProcess(tmp_path / "data")
+    server = ServerProcess(tmp_path / "data", ("--only-server",))
     await server.start()
     port = int(server.url.rpartition(":")[2])
     try:
