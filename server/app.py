@@ -38,6 +38,7 @@ from server.features import (
     team,
     terminals,
 )
+from server.features.tasks import board, claims
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
@@ -60,7 +61,9 @@ from server.web.tools import Tools
 
 logger = logging.getLogger(__name__)
 
-FEATURES = (team, channels, members, sessions, agents, deliveries, messages, inbox, snapshot, terminals, audit)
+FEATURES = (
+    team, channels, members, sessions, agents, deliveries, messages, inbox, board, claims, snapshot, terminals, audit,
+)  # fmt: skip
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024
 AGENTS_STOP_WITHIN_S = 60.0

@@ -17,9 +17,16 @@ class BullpenError(Exception):
     status = 500
 
     def __init__(
-        self, message: str, *, hint: str = "", field: str | None = None, facts: Mapping[str, object] | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        field: str | None = None,
+        facts: Mapping[str, object] | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.code = code or self.code
         self.message = message
         self.hint = hint
         self.field = field

@@ -43,7 +43,9 @@ def _checked_channel_name(value: str) -> str:
     return value
 
 
-def _number_after(prefix: str) -> BeforeValidator:
+def numbered(prefix: str) -> BeforeValidator:
+    """Return what reads an id, as `msg_42`, `#42` or 42, as its number."""
+
     def read(value: object) -> object:
         if isinstance(value, str):
             text = value.strip().removeprefix("#").removeprefix(prefix + "_")
@@ -67,8 +69,8 @@ ChannelName = Annotated[
     AfterValidator(_checked_channel_name),
     Field(description="Channel, as `general`, `#general`, `topic:release` or `dm:ada`.", max_length=80),
 ]
-MessageId = Annotated[int, _number_after("msg"), Field(description="Message, as `msg_91`.")]
-TokenId = Annotated[int, _number_after("tok"), Field(description="Token, as `tok_3`.")]
+MessageId = Annotated[int, numbered("msg"), Field(description="Message, as `msg_91`.")]
+TokenId = Annotated[int, numbered("tok"), Field(description="Token, as `tok_3`.")]
 Limit = Annotated[int, Field(ge=1, le=200, description="How many at most, 1 to 200.")]
 Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the page before.")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

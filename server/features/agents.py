@@ -342,6 +342,7 @@ def end_run(
     if row is None:
         return None
     ended = _exit(row)
+    call.wake_at(call.now)  # what it held falls free
     call.emit(AgentExited(ended), subject=ended.agent, audience=OPERATORS)
     call.transaction.run("UPDATE agent SET pid = NULL, connected = 0 WHERE name = :name", {"name": ended.agent})
     _changed(call, ended.agent)

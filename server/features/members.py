@@ -186,6 +186,7 @@ def retire_member(call: Call, *, name: MemberName) -> Member:
     call.transaction.run("UPDATE session SET ended_at = :now WHERE member = :name AND ended_at IS NULL", values)
     for row in call.transaction.all("SELECT id FROM token WHERE member = :name AND revoked_at IS NULL", values):
         _revoke(call, row["id"])
+    call.wake_at(call.now)  # what they held falls free
     retired = replace(member, retired=True)
     call.emit(MemberChanged(retired), subject=name)
     return retired

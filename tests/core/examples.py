@@ -46,6 +46,12 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "stop_agent": lambda scene: ("/api/agents/worker/stop", {}),
     "restart_agent": lambda scene: ("/api/agents/worker/restart", {}),
     "send_message": lambda scene: ("/api/send", {"channel": "general", "content": "@ada and @bo, hello"}),
+    "create_task": lambda scene: ("/api/tasks", {"title": "Write it down", "assignee": "ada", "labels": ["docs"]}),
+    "pin_task": lambda scene: (f"/api/messages/{scene.ids['message']}/task", {}),
+    "claim_task": lambda scene: ("/api/tasks/claim", {"task_id": scene.ids["task"]}),
+    "update_task": lambda scene: (f"/api/tasks/{scene.ids['task']}", {"progress": 40, "note": "half way"}),
+    "done_task": lambda scene: (f"/api/tasks/{scene.ids['task']}/done", {"result": "it works"}),
+    "delete_task": lambda scene: (f"/api/tasks/{scene.ids['task']}", None),
     "ack_inbox": lambda scene: ("/api/inbox/ack", {"items": [{"channel": "general", "ack_id": scene.ids["message"]}]}),
 }
 
@@ -72,4 +78,5 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         await ada.send("topic:plan", "a plan")
         await ada.send("dm:bo", "between us")
         token = await chairman.post("/api/tokens", {"name": "spare", "kind": "bot"})
-        yield Scene(office, ada, bo, {"message": message["id"], "token": token["id"]})
+        task = await ada.post("/api/tasks", {"title": "Look into it"})
+        yield Scene(office, ada, bo, {"message": message["id"], "token": token["id"], "task": task["id"]})

@@ -49,6 +49,16 @@ async def _readers(scene: Scene) -> dict[str, Door]:
     return {"chairman": scene.office.chairman, "ada": scene.ada, "bo": scene.bo, "vera": viewer}
 
 
+async def _told(door: Door, since: int, until: int) -> list[dict[str, Any]]:
+    """Follow the stream as far as a snapshot reaches: an agent that starts goes on changing meanwhile."""
+    events: list[dict[str, Any]] = []
+    while since < until:
+        page = await door.get(f"/api/events/poll?since={since}&wait_s=5&limit=500")
+        events += page["events"]
+        since = max(page["next"], until if page["timed_out"] else since)
+    return [event for event in events if event["seq"] <= until]
+
+
 @pytest.mark.parametrize("operation", COMMANDS, ids=lambda operation: str(operation.name))
 async def test_what_the_stream_tells_makes_the_old_snapshot_the_new_one(tmp_path: Path, operation: Operation) -> None:
     async with open_scene(tmp_path / "data") as scene:
@@ -63,11 +73,9 @@ async def test_what_the_stream_tells_makes_the_old_snapshot_the_new_one(tmp_path
         assert {entry["kind"] for entry in entries["entries"]} <= {kind.kind for kind in operation.emits}, "as declared"
         for name, door in readers.items():
             new = await door.get("/api/snapshot")
-            told = await door.get(f"/api/events/poll?since={old[name]['seq']}&limit=500")
             known = _keyed(old[name])
-            for event in told["events"]:
-                if event["seq"] <= new["seq"]:
-                    _apply(known, event)
+            for event in await _told(door, old[name]["seq"], new["seq"]):
+                _apply(known, event)
             assert known == _keyed(new), name
 
 
