@@ -61,5 +61,7 @@ export async function request(method, path, body, options = {}) {
 
 /** @param {string} path @param {AbortSignal} [signal] */
 export const get = (path, signal) => request("GET", path, undefined, { signal });
+/** @param {string} path @param {unknown} body */
+export const patch = (path, body) => request("PATCH", path, body);
 /** @param {string} path @param {unknown} [body] @param {{key?: string}} [options] */
 export const post = (path, body = {}, options) => request("POST", path, body, options);

@@ -9,6 +9,7 @@ import { channels, directs, loadReads, places, reduceChannels, reduceReads, unre
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
 import { load as loadSession, me, signIn, signOut, signedIn } from "./stores/session.js";
+import { loadTasks, reduceTasks, state as taskState } from "./stores/tasks.js";
 import { theme, nextTheme } from "./stores/theme.js";
 import { AgentView } from "./views/agent.js";
 import { AgentsView } from "./views/agents.js";
@@ -18,13 +19,14 @@ import { NowView } from "./views/now.js";
 import { Palette } from "./views/palette.js";
 import { SignIn } from "./views/sign-in.js";
 import { Sidebar } from "./views/sidebar.js";
+import { TasksView } from "./views/tasks.js";
 import { TerminalView } from "./views/terminal.js";
 import { Avatar } from "./components/avatar.js";
 import { Empty } from "./components/faces.js";
 import { Glyph } from "./components/state.js";
 import { clockSeconds } from "./components/relative-time.js";
 
-const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages];
+const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks];
 const live = new Live({ onEvent: (event) => REDUCERS.forEach((reduce) => reduce(event)), onReset: async () => (await loadSnapshot()).seq });
 
 async function loadSnapshot() {
@@ -34,6 +36,7 @@ async function loadSnapshot() {
   agents.load(snapshot.agents);
   loadReads(snapshot.reads);
   me.value = snapshot.me;
+  if (taskState.value.word !== "new") void loadTasks();
   document.documentElement.dataset.team = snapshot.team;
   forget();
   const page = await get("/api/history?channel=general&limit=8").catch(() => ({ messages: [] }));
@@ -73,6 +76,7 @@ function View() {
     case "channel": return html`<${ChannelView} name=${name} />`;
     case "direct": return html`<${DirectView} name=${name} />`;
     case "conversations": return html`<${ConversationsView} />`;
+    case "tasks": return html`<${TasksView} />`;
     case "agents": return html`<${AgentsView} />`;
     case "agent": return html`<${AgentView} name=${name} />`;
     case "terminal": return html`<${TerminalView} name=${name} />`;
@@ -123,6 +127,7 @@ function TabBar() {
   return html`<nav class="tabbar" aria-label="Main">
     <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now${waiting.value.length > 0 && html`<span class="badge needs">${waiting.value.length}</span>`}</a>
     <a href="/m" aria-current=${here("conversations", "channel", "direct")}>${icon("chat", { class: "lg" })}Chat${unread > 0 && html`<span class="badge">${unread}</span>`}</a>
+    <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks", { class: "lg" })}Tasks</a>
     <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a></nav>`;
 }
 

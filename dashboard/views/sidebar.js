@@ -18,6 +18,7 @@ const here = (view, name) => (route.value.view === view && (name === undefined |
 export function Sidebar() {
   return html`<aside class="side" aria-label="Places">
     <nav aria-label="Main"><a href="/" aria-current=${here("now")}>${icon("home")}Now${waiting.value.length > 0 && html`<span class="badge needs" aria-label=${`${waiting.value.length} need you`}>${waiting.value.length}</span>`}</a>
+      <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks")}Tasks</a>
       <a href="/agents" aria-current=${here("agents")}>${icon("agent")}Agents<span class="count">${agents.rows.value.size}</span></a></nav>
     <${ChannelLinks} /><${DirectLinks} /><${AgentLinks} />
   </aside>`;

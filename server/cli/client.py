@@ -59,6 +59,9 @@ class Client:
         """Send a command. `key` makes a repeated one harmless."""
         return self._request("POST", path, body=dict(body or {}), key=key)
 
+    def patch(self, path: str, body: Mapping[str, object]) -> Json:
+        return self._request("PATCH", path, body=dict(body))
+
     def delete(self, path: str) -> Json:
         return self._request("DELETE", path)
 

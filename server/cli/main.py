@@ -21,6 +21,7 @@ _COMMANDS = {
     "attach": ("attach", "See an agent's terminal live."),
     "send": ("send", "Send a message to a channel or a member."),
     "read": ("read", "Read a channel, or follow it."),
+    "task": ("task", "Add, list, take and finish tasks."),
     "token": ("token", "Make, list, rotate and revoke tokens."),
     "team": ("team", "Make and list teams."),
     "doctor": ("doctor", "Check this machine and this team."),

@@ -12,7 +12,7 @@ from aiohttp import web
 from server.core.permission import ANYBODY
 from server.web.security import add_route
 
-DEEP_LINKS = ("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m")
+DEEP_LINKS = ("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m", "/tasks", "/tasks/{rest:.*}")
 """Paths that the dashboard's own router understands."""
 
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)

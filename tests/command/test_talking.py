@@ -167,3 +167,21 @@ def test_doctor_finds_nothing_to_mend_in_a_good_house(served: Desk) -> None:
     assert done.returncode == 0, done.stdout
     assert checks["server"]["cause"].startswith(f"runs at {served.url()}")
     assert checks["database"]["cause"].endswith("intact")
+
+
+def test_a_task_goes_from_the_shell_over_the_board_to_its_end(served: Desk) -> None:
+    number = served.bullpen("task", "add", "Fix the port", "--priority", "high", "--label", "net").stdout.strip()
+    assert number == "#1"
+    assert "Fix the port" in served.bullpen("task", "list").stdout
+    assert served.bullpen("task", "claim").stdout.strip() == number
+    assert served.bullpen("task", "block", number, "no key").returncode == 0
+    shown = served.bullpen("task", "show", number).stdout
+    assert "blocked, 0%, high, chairman" in shown
+    assert "no key" in shown
+    assert served.bullpen("task", "done", number, "it is 8080").returncode == 0
+    assert served.bullpen("task", "list").stdout.splitlines()[1:] == []
+    rows = json.loads(served.bullpen("task", "list", "--status", "done", "--json", "id,result").stdout)
+    assert rows == [{"id": "task_1", "result": "it is 8080"}]
+    again = served.bullpen("task", "move", number, "nowhere")
+    assert again.returncode == 2
+    assert "'todo', 'doing'" in again.stderr

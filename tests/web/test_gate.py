@@ -13,7 +13,7 @@ from server.core.permission import ANYBODY
 from tests.conftest import OfficeUnderTest, open_office
 
 OPEN = {"/api/health", "/api/openapi.json", "/api/session", "/api/register"}
-STATIC = re.compile(r"^/(assets/.*|c/.*|dm/.*|agents.*|m)?$")
+STATIC = re.compile(r"^/(assets/.*|c/.*|dm/.*|agents.*|tasks.*|m)?$")
 
 
 async def _routes(office: OfficeUnderTest) -> list[tuple[str, str]]:
