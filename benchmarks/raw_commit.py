@@ -15,8 +15,8 @@ _MESSAGE = (
     " VALUES (?, ?, 'general', 'ada', 'agent', ?, '[]', 'next', '{}', ?)"
 )
 _EVENT = (
-    "INSERT INTO event (seq, at, kind, actor, operation, door, call_id, audience, subject, body)"
-    " VALUES (?, ?, 'message.created', 'ada', 'send_message', 'rest', 'c0ffee00c0ffee001234', 'team', 'general', ?)"
+    "INSERT INTO event (seq, at, kind, actor, operation, door, call_id, audience, subject, body, hash)"
+    " VALUES (?, ?, 'message.created', 'ada', 'send_message', 'rest', 'c0ffee00c0ffee001234', 'team', 'general', ?, ?)"
 )
 _BODY = {
     "id": "", "seq": 1, "channel": "general", "from": "ada", "from_kind": "agent", "content": "", "mentions": [],
@@ -51,7 +51,8 @@ class RawCommit:
         messages, events = [], []
         for number, text in enumerate(islice(self._texts, batch), first):
             messages.append((number, number, text, now))
-            events.append((number, now, orjson.dumps({"message": {**_BODY, "id": f"msg_{number}", "content": text}})))
+            body = orjson.dumps({"message": {**_BODY, "id": f"msg_{number}", "content": text}})
+            events.append((number, now, body, bytes(32)))
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         self._connection.executemany(_MESSAGE, messages)

@@ -24,6 +24,7 @@ from server.config import AgentConfig, Config, resolve_secret
 from server.core.errors import Unavailable
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
+from server.events import log
 from server.events.feed import Feed
 from server.features import (
     agents,
@@ -213,7 +214,7 @@ class Office:
 
 @contextlib.asynccontextmanager
 async def _store(config: Config) -> AsyncIterator[Store]:
-    database = SqliteDatabase(config.data / "team.sqlite3", finish=[messages.index_new_text])
+    database = SqliteDatabase(config.data / "team.sqlite3", finish=[messages.index_new_text, log.seal])
     await database.open()
     following: asyncio.Task[None] | None = None
     try:

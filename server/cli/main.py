@@ -22,6 +22,7 @@ _COMMANDS = {
     "send": ("send", "Send a message to a channel or a member."),
     "read": ("read", "Read a channel, or follow it."),
     "task": ("task", "Add, list, take and finish tasks."),
+    "audit": ("audit", "Show who changed what, and check that the trail is whole."),
     "token": ("token", "Make, list, rotate and revoke tokens."),
     "team": ("team", "Make and list teams."),
     "doctor": ("doctor", "Check this machine and this team."),

@@ -1,40 +1,63 @@
 """The one log: rows appended in their caller's transaction; seq order is commit order, since there is one writer."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from server.core.call import Call, Transaction
+from server.core.call import Call, Row, Transaction
 from server.core.event import Event, StoredEvent
 from server.core.moment import iso
 
-_NEXT = "(SELECT coalesce(max(seq), 0) + 1 FROM event)"
+_CHAINED = ("seq", "at", "kind", "actor", "operation", "door", "call_id", "audience", "subject", "body")
 
 
 def next_seq(transaction: Transaction) -> int:
     """Return the seq that the next appended event will have."""
-    row = transaction.one(f"SELECT {_NEXT} AS seq")
+    row = transaction.one("SELECT coalesce(max(seq), 0) + 1 AS seq FROM event")
     assert row is not None
     return int(row["seq"])
 
 
 def append(call: Call, event: Event, subject: str, audience: str) -> int:
-    """Store an event in the call's transaction and return its seq."""
+    """Store an event in the call's transaction, chained to the one before, and return its seq."""
+    last = call.transaction.one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
+    row = {
+        "seq": 1 if last is None else last["seq"] + 1,
+        "at": call.now,
+        "kind": event.kind,
+        "actor": call.caller.name,
+        "operation": call.operation,
+        "door": call.door,
+        "call_id": call.call_id,
+        "audience": audience,
+        "subject": subject,
+        "body": orjson.dumps(event),
+    }
     return call.transaction.insert(
-        "INSERT INTO event (seq, at, kind, actor, operation, door, call_id, audience, subject, body)"  # noqa: S608
-        f" VALUES ({_NEXT}, :at, :kind, :actor, :operation, :door, :call_id, :audience, :subject, :body)",
-        {
-            "at": call.now,
-            "kind": event.kind,
-            "actor": call.caller.name,
-            "operation": call.operation,
-            "door": call.door,
-            "call_id": call.call_id,
-            "audience": audience,
-            "subject": subject,
-            "body": orjson.dumps(event),
-        },
+        "INSERT INTO event (seq, at, kind, actor, operation, door, call_id, audience, subject, body, hash)"
+        " VALUES (:seq, :at, :kind, :actor, :operation, :door, :call_id, :audience, :subject, :body, :hash)",
+        {**row, "hash": chained(b"" if last is None else last["hash"], row)},
+    )
+
+
+def chained(before: bytes, row: Row) -> bytes:
+    """Return the hash of a row in the chain. Every field is in it, each behind its length."""
+    digest = hashlib.sha256(before)
+    for name in _CHAINED:
+        value = row[name]
+        part = value if isinstance(value, bytes) else str(value).encode()
+        digest.update(b"%d:%b" % (len(part), part))
+    return digest.digest()
+
+
+def seal(transaction: Transaction) -> None:
+    """Write down, at the end of a batch, where the chain ends: a row taken from its end is missed."""
+    transaction.run(
+        "INSERT INTO meta (key, value) SELECT 'audit_head', seq || ' ' || hex(hash) FROM event"
+        " ORDER BY seq DESC LIMIT 1 ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        " WHERE value <> excluded.value"
     )
 
 

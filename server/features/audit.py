@@ -1,4 +1,7 @@
-"""The audit listing: who changed what, by which door, when. The log is the trail; nothing is written twice."""
+"""The audit trail: who changed what, by which door, when. The log is the trail; nothing is written twice.
+
+Its rows are a chain of hashes: a row that was changed, taken out or moved is found, and named.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -8,12 +11,16 @@ from pydantic import Field
 
 from server.core.call import Call, Row
 from server.core.errors import BadArgument
+from server.core.event import EVENT_KINDS
 from server.core.moment import iso, milliseconds
 from server.core.names import Cursor, Limit
 from server.core.operation import query
 from server.core.permission import READ_AUDIT
+from server.events import log
 from server.features.channels import access_of
 
+_AT_ONCE = 2000
+_NAMED_AT_MOST = 100
 Word = Annotated[str, Field(max_length=80)]
 
 
@@ -30,6 +37,8 @@ class AuditEntry:
     subject: str
     call_id: str
     body: dict[str, Any] | None
+    before: dict[str, Any] | None
+    """What the same row was before, where it was asked for (`details`) and the reader may see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +57,12 @@ def list_audit(
     subject: Word | None = None,
     since: Word | None = None,
     until: Word | None = None,
+    door: Word | None = None,
+    details: bool = False,
     limit: Limit = 50,
     cursor: Cursor | None = None,
 ) -> AuditEntries:
-    """Changes, newest first, by filter. Times are ISO 8601.
+    """Changes, newest first, by filter. Times are ISO 8601. With `details` each says what the row was before.
 
     Raises BadArgument.
     """
@@ -59,7 +70,8 @@ def list_audit(
         "SELECT seq, at, actor, door, operation, kind, subject, call_id, audience, body FROM event WHERE seq < :before"
         " AND (:actor IS NULL OR actor = :actor) AND (:operation IS NULL OR operation = :operation)"
         " AND (:kind IS NULL OR kind = :kind) AND (:subject IS NULL OR subject = :subject)"
-        " AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until) ORDER BY seq DESC LIMIT :limit",
+        " AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)"
+        " AND (:door IS NULL OR door = :door) ORDER BY seq DESC LIMIT :limit",
         {
             "before": int(cursor) if cursor is not None and cursor.isdigit() else 2**62,
             "actor": actor,
@@ -68,15 +80,77 @@ def list_audit(
             "subject": subject,
             "since": _moment(since, "since"),
             "until": _moment(until, "until"),
+            "door": door,
             "limit": limit,
         },
     )
     access = access_of(call.transaction, call.caller)
-    entries = [_entry(row, row["audience"] in access) for row in rows]
+    entries = [_entry(row, row["audience"] in access, _before(call, row) if details else None) for row in rows]
     return AuditEntries(entries, str(rows[-1]["seq"]) if len(rows) == limit else None)
 
 
-def _entry(row: Row, visible: bool) -> AuditEntry:
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One place where the chain does not hold."""
+
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a check of the whole trail found."""
+
+    ok: bool
+    rows: int
+    head: str
+    """The last seq and its hash. Written down elsewhere, it also proves that nobody rewrote the whole trail."""
+    broken: list[Broken]
+
+
+@query("GET /api/audit/verify", allow=READ_AUDIT)
+def verify_audit(call: Call) -> Verified:
+    """Check every row of the audit trail against its chain, and name what was changed, taken out or moved."""
+    expected, before, count = 1, b"", 0
+    broken: list[Broken] = []
+    while len(broken) < _NAMED_AT_MOST:
+        rows = call.transaction.all(
+            "SELECT * FROM event WHERE seq >= :seq ORDER BY seq LIMIT :limit", {"seq": expected, "limit": _AT_ONCE}
+        )
+        for row in rows:
+            if row["seq"] != expected:
+                missing = f"{expected}" if row["seq"] == expected + 1 else f"{expected} to {row['seq'] - 1}"
+                broken.append(Broken(expected, f"missing: {missing}"))
+            elif log.chained(before, row) != row["hash"]:
+                broken.append(Broken(row["seq"], "changed, or what stands before it was"))
+            expected, before, count = row["seq"] + 1, row["hash"], count + 1
+        if len(rows) < _AT_ONCE:
+            break
+    head = f"{expected - 1} {before.hex().upper()}"
+    sealed = call.transaction.one("SELECT value FROM meta WHERE key = 'audit_head'")
+    if not broken and sealed is not None and sealed["value"] != head:
+        broken.append(Broken(expected, f"missing at the end: it was sealed at {sealed['value'].split()[0]}"))
+    return Verified(not broken, count, head, broken)
+
+
+def _before(call: Call, row: Row) -> Row | None:
+    """Return the event that told of the same row before."""
+    declared = EVENT_KINDS.get(row["kind"])
+    if declared is None or declared.collection is None:
+        return None
+    kinds = [kind for kind, other in EVENT_KINDS.items() if other.collection == declared.collection]
+    found = call.transaction.one(
+        "SELECT body FROM event WHERE subject = :subject AND seq < :seq AND audience = :audience"
+        " AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY seq DESC LIMIT 1",
+        {**row, "kinds": orjson.dumps(kinds).decode()},
+    )
+    if found is None:
+        return None
+    now, then = orjson.loads(row["body"])[declared.noun], orjson.loads(found["body"])[declared.noun]
+    return found if now.get(declared.key) == then.get(declared.key) else None
+
+
+def _entry(row: Row, visible: bool, before: Row | None) -> AuditEntry:
     return AuditEntry(
         seq=row["seq"],
         at=iso(row["at"]),
@@ -87,6 +161,7 @@ def _entry(row: Row, visible: bool) -> AuditEntry:
         subject=row["subject"],
         call_id=row["call_id"],
         body=orjson.loads(row["body"]) if visible else None,
+        before=orjson.loads(before["body"]) if visible and before is not None else None,
     )
 
 

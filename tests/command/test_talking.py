@@ -185,3 +185,19 @@ def test_a_task_goes_from_the_shell_over_the_board_to_its_end(served: Desk) -> N
     again = served.bullpen("task", "move", number, "nowhere")
     assert again.returncode == 2
     assert "'todo', 'doing'" in again.stderr
+
+
+def test_the_audit_trail_is_shown_exported_and_checked(served: Desk) -> None:
+    served.bullpen("task", "add", "=1+1", "--body", "a formula")
+    shown = served.bullpen("audit", "--operation", "create_task").stdout
+    assert shown.splitlines()[0].split() == ["SEQ", "AT", "WHO", "DOOR", "OPERATION", "ON"]
+    assert "create_task" in shown
+    lines = served.bullpen("audit", "--kind", "task.created", "--export", "jsonl").stdout.splitlines()
+    titles = [json.loads(line)["body"]["task"]["title"] for line in lines]
+    assert "=1+1" in titles
+    table = served.bullpen("audit", "--export", "csv").stdout.splitlines()
+    assert table[0].startswith("seq,at,actor,door,operation")
+    assert len(table) > len(lines)
+    checked = served.bullpen("audit", "verify")
+    assert checked.returncode == 0, checked.stderr
+    assert "all of them as they were written" in checked.stderr

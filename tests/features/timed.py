@@ -10,6 +10,7 @@ from server.app import FEATURES
 from server.core.call import Caller
 from server.core.operation import Registry
 from server.dispatch import Dispatch
+from server.events import log
 from server.events.feed import Feed
 from server.features.channels import access_of
 from server.features.messages import index_new_text
@@ -59,7 +60,7 @@ class Clock:
 async def open_timed(data: Path, clock: Clock | None = None) -> AsyncIterator[Timed]:
     """Open a team with a chairman."""
     clock = clock or Clock()
-    database = SqliteDatabase(data / "team.sqlite3", finish=[index_new_text])
+    database = SqliteDatabase(data / "team.sqlite3", finish=[index_new_text, log.seal])
     await database.open()
     try:
         feed = Feed(database, access_of, SseFraming())

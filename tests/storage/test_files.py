@@ -54,10 +54,12 @@ async def test_a_fresh_schema_is_that_of_a_database_brought_up_step_by_step(tmp_
     fresh = SqliteDatabase(tmp_path / "fresh.sqlite3")
     await fresh.open()
     await fresh.close()
-    steps = tmp_path / "steps.sqlite3"
-    for number, file in migrate.migrations():
+    known = migrate.migrations()
+    for number, _ in known:
+        steps = tmp_path / f"from-{number}.sqlite3"
         connection = sqlite3.connect(steps)
-        connection.executescript(file.read_text(encoding="utf-8"))
+        for _, file in known[:number]:
+            connection.executescript(file.read_text(encoding="utf-8"))
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.close()

@@ -13,8 +13,10 @@ CREATE TABLE event (
   call_id TEXT NOT NULL,
   audience TEXT NOT NULL,
   subject TEXT NOT NULL,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  hash BLOB NOT NULL  -- SHA-256 of the hash before and this row: a chain
 );
+CREATE INDEX event_by_subject ON event (subject, seq);
 
 CREATE TABLE idempotency (
   caller TEXT NOT NULL,
