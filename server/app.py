@@ -28,6 +28,7 @@ from server.events import log
 from server.events.feed import Feed
 from server.features import (
     agents,
+    approvals,
     audit,
     channels,
     deliveries,
@@ -63,8 +64,9 @@ from server.web.tools import Tools
 logger = logging.getLogger(__name__)
 
 FEATURES = (
-    team, channels, members, sessions, agents, deliveries, messages, inbox, board, claims, snapshot, terminals, audit,
-)  # fmt: skip
+    *(team, channels, members, sessions, agents, deliveries, messages, inbox),
+    *(approvals, board, claims, snapshot, terminals, audit),
+)
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024
 AGENTS_STOP_WITHIN_S = 60.0

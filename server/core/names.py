@@ -61,7 +61,7 @@ MemberName = Annotated[
     str,
     BeforeValidator(_plain_member_name, json_schema_input_type=str),
     AfterValidator(_checked_member_name),
-    Field(description="Name of a member, as `ada` or `@ada`.", max_length=40),
+    Field(description="A member, as `ada`.", max_length=40),
 ]
 ChannelName = Annotated[
     str,

@@ -9,6 +9,7 @@ from server.core.operation import query
 from server.core.permission import READ
 from server.events import log
 from server.features.agents import Agent, all_agents
+from server.features.approvals import Approval, pending_approvals
 from server.features.channels import Channel, readable_channels
 from server.features.members import Member, all_members, get_member
 from server.features.reads import Read, all_reads
@@ -27,6 +28,8 @@ class Snapshot:
     channels: list[Channel]
     reads: list[Read]
     agents: list[Agent]
+    approvals: list[Approval]
+    """What waits for a decision."""
 
 
 @query("GET /api/snapshot", allow=READ)
@@ -44,4 +47,5 @@ def get_snapshot(call: Call) -> Snapshot:
         channels=readable_channels(call.transaction, call.caller),
         reads=all_reads(call.transaction, call.caller.name),
         agents=all_agents(call.transaction),
+        approvals=pending_approvals(call),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from server.core.operation import Operation
 
 IDEM_KEY = "idem_key"
-_IDEM_KEY_SCHEMA = {"type": "string", "description": "Makes a retry safe: same key, one effect."}
+_IDEM_KEY_SCHEMA = {"type": "string"}
 _KEPT = ("type", "description", "enum", "const", "items", "properties", "required", "minimum", "maximum", "default")
 """Lengths and patterns are left out: they teach little, and we check them anyway."""
 
@@ -17,7 +17,10 @@ def takes_idem_key(operation: Operation) -> bool:
 
 
 def input_schema(operation: Operation) -> dict[str, Any]:
-    """Return the schema of an operation's arguments without what the tool hides."""
+    """Return the schema of an operation's arguments without what the tool hides.
+
+    Every character of it is in every agent's context: that unknown arguments are refused, the refusal itself tells.
+    """
     whole = operation.arguments.model_json_schema()
     compact = _Compact(whole.get("$defs", {}))
     properties = {
@@ -31,7 +34,6 @@ def input_schema(operation: Operation) -> dict[str, Any]:
     required = {*whole.get("required", ()), *operation.required_in_tool}
     if required - operation.hidden:
         schema["required"] = [name for name in properties if name in required]
-    schema["additionalProperties"] = False
     return schema
 
 
@@ -55,7 +57,9 @@ class _Compact:
         return kept
 
     def _choice(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Drop null from a choice: an argument is left out, never null."""
-        parts = [self.schema(part) for part in schema["anyOf"] if part.get("type") != "null"]
+        """Drop null and the empty text from a choice: an argument is left out, and what clears a field is a detail."""
+        parts = [
+            self.schema(part) for part in schema["anyOf"] if part.get("type") != "null" and part.get("const") != ""
+        ]
         rest = self.schema({name: value for name, value in schema.items() if name != "anyOf"})
         return {**parts[0], **rest} if len(parts) == 1 else {"anyOf": parts, **rest}

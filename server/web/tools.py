@@ -95,13 +95,10 @@ class Tool:
         # What waits and takes no more than the right to read moves the caller's own marks at most. Claude Code runs
         # only tools that say so beside each other: a wait would otherwise hold back every call after it.
         if not operation.changes or (operation.waits and operation.allow is READ):
-            return {"readOnlyHint": True, "openWorldHint": False}
-        return {
-            "readOnlyHint": False,
-            "destructiveHint": operation.destructive,
-            "idempotentHint": operation.repeatable,
-            "openWorldHint": False,
-        }
+            return {"readOnlyHint": True}
+        # What is not said is as the protocol has it: not read-only, destructive, not idempotent.
+        destructive = {} if operation.destructive else {"destructiveHint": False}
+        return {**destructive, **({"idempotentHint": True} if operation.repeatable else {})}
 
 
 @dataclass(frozen=True)

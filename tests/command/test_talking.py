@@ -201,3 +201,25 @@ def test_the_audit_trail_is_shown_exported_and_checked(served: Desk) -> None:
     checked = served.bullpen("audit", "verify")
     assert checked.returncode == 0, checked.stderr
     assert "all of them as they were written" in checked.stderr
+
+
+def test_what_waits_for_a_person_is_decided_from_the_shell(served: Desk) -> None:
+    token = served.bullpen("token", "create", "asker", "--kind", "bot").stdout.strip()
+    bot = Client(served.url(), token)
+    asked = bot.post("/api/approvals", {"kind": "action", "summary": "deploy", "details": "make deploy"})
+    question = bot.post("/api/questions", {"question": "Which port?", "options": ["8080", "9090"]})
+    shown = served.bullpen("needs").stdout
+    assert "deploy" in shown
+    assert "Which port?" in shown
+    assert "make deploy" in served.bullpen("needs", asked["id"]).stdout
+    assert served.bullpen("snooze", asked["id"], "soon").returncode == 2
+    assert served.bullpen("snooze", asked["id"], "2h").returncode == 0
+
+    assert served.bullpen("reject", asked["id"], "-m", "not today").returncode == 0
+    assert served.bullpen("answer", question["id"], "8080").returncode == 0
+
+    assert bot.get(f"/api/approvals/{asked['id']}")["comment"] == "not today"
+    late = served.bullpen("approve", asked["id"])
+    assert late.returncode != 0
+    assert "rejected already, by chairman" in late.stderr
+    assert json.loads(served.bullpen("needs", "--json").stdout) == []

@@ -52,6 +52,15 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "update_task": lambda scene: (f"/api/tasks/{scene.ids['task']}", {"progress": 40, "note": "half way"}),
     "done_task": lambda scene: (f"/api/tasks/{scene.ids['task']}/done", {"result": "it works"}),
     "delete_task": lambda scene: (f"/api/tasks/{scene.ids['task']}", None),
+    "request_approval": lambda scene: (
+        "/api/approvals",
+        {"kind": "action", "summary": "deploy", "details": "make deploy"},
+    ),
+    "ask_human": lambda scene: ("/api/questions", {"question": "Which port?", "options": ["8080", "9090"]}),
+    "resolve_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/resolve", {"approved": True}),
+    "cancel_approval": lambda scene: (f"/api/approvals/{scene.ids['own approval']}/cancel", {}),
+    "snooze_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/snooze", {"for_s": 600}),
+    "delegate_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/delegate", {"to": "bo"}),
     "ack_inbox": lambda scene: ("/api/inbox/ack", {"items": [{"channel": "general", "ack_id": scene.ids["message"]}]}),
 }
 
@@ -79,4 +88,7 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         await ada.send("dm:bo", "between us")
         token = await chairman.post("/api/tokens", {"name": "spare", "kind": "bot"})
         task = await ada.post("/api/tasks", {"title": "Look into it"})
-        yield Scene(office, ada, bo, {"message": message["id"], "token": token["id"], "task": task["id"]})
+        asked = await ada.post("/api/approvals", {"kind": "action", "summary": "upgrade the database"})
+        own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
+        ids = {"message": message["id"], "token": token["id"], "task": task["id"]}
+        yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})

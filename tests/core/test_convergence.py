@@ -28,7 +28,7 @@ def _keyed(snapshot: dict[str, Any]) -> dict[str, Any]:
 
 
 def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
-    """The whole rule: an event's row replaces that of its key, a message counts as unread, a channel left is gone."""
+    """The whole rule: an event's row replaces that of its key; a message counts as unread; what is over is gone."""
     declared = EVENT_KINDS[event["kind"]]
     if event["kind"] == "message.created":
         message, mine = event["message"], snapshot["me"]
@@ -42,6 +42,8 @@ def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
     elif declared.collection in snapshot:
         row = event[declared.noun]
         snapshot[declared.collection][row[declared.key]] = row
+        if declared.collection == "approvals" and row["status"] != "pending":
+            del snapshot["approvals"][row["id"]]
 
 
 async def _readers(scene: Scene) -> dict[str, Door]:

@@ -11,7 +11,6 @@ from server.core.operation import Operation, Registry, operation_of
 from server.core.permission import READ
 from server.features import members
 from server.web.mcp import INSTRUCTIONS
-from server.web.tool_schema import input_schema
 from server.web.tools import TOOLSETS, Tools
 from tests.mcp.conftest import ERAS, Endpoint
 
@@ -83,21 +82,24 @@ async def test_a_tool_shows_its_visible_arguments_without_ballast(endpoint: Endp
     assert not any(word in text for word in ('"title": "', "$ref", '"null"', "maxLength"))
 
 
+ASKING = ("request_approval", "ask_human")
+
+
 async def test_only_what_a_repeat_would_do_twice_takes_an_idem_key(endpoint: Endpoint) -> None:
     tools = endpoint.tools.menu(DEV).tools
     taking = {name for name, tool in tools.items() if "idem_key" in tool.takes}
-    assert taking == {"send_message", "send_dm", "create_task", "pin_task", "claim_task"}
+    assert taking == {"send_message", "send_dm", "create_task", "pin_task", "claim_task", *ASKING}
 
 
 async def test_annotations_tell_what_may_run_beside_each_other(endpoint: Endpoint) -> None:
     tools = endpoint.tools.menu(PM).tools
-    reading = {name for name, tool in tools.items() if tool.listing["annotations"]["readOnlyHint"]}
+    reading = {name for name, tool in tools.items() if tool.listing["annotations"].get("readOnlyHint")}
     assert {"whoami", "check_in", "get_history", "get_inbox"} <= reading
     assert not reading & {"send_message", "ack_inbox", "create_channel"}
     assert tools["ack_inbox"].listing["annotations"]["idempotentHint"] is True
-    assert tools["send_message"].listing["annotations"]["idempotentHint"] is False
+    assert tools["send_message"].listing["annotations"] == {"destructiveHint": False}
     stop = endpoint.tools.menu(Caller("ada", "human", "chairman")).tools["stop_agent"]
-    assert stop.listing["annotations"]["destructiveHint"] is True
+    assert stop.listing["annotations"] == {"idempotentHint": True}, "destructive is what is not said to be harmless"
 
 
 async def test_the_worker_menu_stays_below_ten_thousand_characters(endpoint: Endpoint) -> None:
@@ -133,7 +135,7 @@ def test_every_tool_is_in_a_toolset_and_describes_itself() -> None:
     for name, operation in Registry(FEATURES).by_tool.items():
         assert operation.toolset in TOOLSETS, name
         assert operation.description, name
-        assert input_schema(operation)["additionalProperties"] is False
+        assert operation.arguments.model_config["extra"] == "forbid"
 
 
 def test_a_wait_counts_as_reading_only_where_reading_is_all_it_takes() -> None:

@@ -12,7 +12,7 @@ from tests.conftest import OfficeUnderTest
 from tests.core.examples import COMMANDS, REGISTRY, open_scene, request_of
 
 QUERIES = [operation for operation in REGISTRY if not operation.changes and operation.path is not None]
-IN_PATH = {"id": "general", "name": "worker", "task_id": "task_1"}
+IN_PATH = {"id": "general", "name": "worker", "task_id": "task_1", "approval_id": "ap_1"}
 IN_QUERY = {"get_history": "?channel=general"}
 
 

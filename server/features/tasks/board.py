@@ -126,7 +126,7 @@ def _describe_details(found: TaskDetails) -> str:
     status=201,
     emits=[TaskCreated, *CHANGED],
     describe=lambda task: f"created {describe_task(task)}",
-    hidden=("kind", "weight", "max_attempts", "lease_ttl_s", "requires"),
+    hidden=("source_msg", "kind", "weight", "max_attempts", "lease_ttl_s", "requires"),
 )
 def create_task(
     call: Call,

@@ -22,13 +22,13 @@ PRIORITIES = ("low", "medium", "high", "urgent")
 """By rank, as stored."""
 Priority = Literal["low", "medium", "high", "urgent"]
 
-TaskId = Annotated[int, numbered("task"), Field(description="Task, as `task_42` or `#42`.")]
+TaskId = Annotated[int, numbered("task"), Field(description="Task, as `#42`.")]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Body = Annotated[str, Field(max_length=20_000)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Labels = Annotated[list[Label], Field(max_length=20)]
 Percent = Annotated[int, Field(ge=0, le=100)]
-ClaimNumber = Annotated[int, Field(ge=0, description="The claim that claim_task gave you. It proves that you hold it.")]
+ClaimNumber = Annotated[int, Field(ge=0, description="What claim_task gave you.")]
 
 
 @dataclass(frozen=True, slots=True)
