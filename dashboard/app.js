@@ -4,7 +4,8 @@ import { effect, html, icon, render, useEffect, useState } from "./ui.js";
 import { get, whenSignedOut } from "./api.js";
 import { Live, connection, newVersion } from "./live.js";
 import { route, startRouter } from "./router.js";
-import { agents, ranked, waiting } from "./stores/agents.js";
+import { agents, ranked } from "./stores/agents.js";
+import { approvals, reduceApprovals, waits } from "./stores/approvals.js";
 import { channels, directs, loadReads, places, reduceChannels, reduceReads, unreadOf } from "./stores/channels.js";
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
@@ -26,7 +27,7 @@ import { Empty } from "./components/faces.js";
 import { Glyph } from "./components/state.js";
 import { clockSeconds } from "./components/relative-time.js";
 
-const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks];
+const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks, reduceApprovals];
 const live = new Live({ onEvent: (event) => REDUCERS.forEach((reduce) => reduce(event)), onReset: async () => (await loadSnapshot()).seq });
 
 async function loadSnapshot() {
@@ -35,6 +36,7 @@ async function loadSnapshot() {
   channels.load(snapshot.channels);
   agents.load(snapshot.agents);
   loadReads(snapshot.reads);
+  approvals.load(snapshot.approvals);
   me.value = snapshot.me;
   if (taskState.value.word !== "new") void loadTasks();
   document.documentElement.dataset.team = snapshot.team;
@@ -91,7 +93,7 @@ function Top({ onSearch }) {
     <a class="team" href="/" aria-label=${`Team ${document.documentElement.dataset.team}, home`}>${icon("mark")}${document.documentElement.dataset.team}</a>
     <button class="jump desk" onClick=${onSearch}>${icon("search")}<span>Search or jump to…</span><kbd class="push">Ctrl K</kbd></button><span class="phone"></span>
     <div class="end"><${Pill} />
-      ${waiting.value.length > 0 && html`<a class="needs-pill desk" href="/">${icon("s-needs")}<span>${waiting.value.length} need${waiting.value.length === 1 ? "s" : ""} you</span></a>`}
+      ${waits() > 0 && html`<a class="needs-pill desk" href="/">${icon("s-needs")}<span>${waits()} need${waits() === 1 ? "s" : ""} you</span></a>`}
       ${newVersion.value && html`<button class="btn sm" onClick=${() => location.reload()}>New version ready · Reload</button>`}
       <button class="btn quiet only phone" aria-label="Search" onClick=${onSearch}>${icon("search")}</button>
       <button class="btn quiet only" aria-label=${`Colours: ${label}. Change`} title=${`Colours: ${label}`} onClick=${nextTheme}>${icon(theme.value === "dark" ? "moon" : "sun")}</button>
@@ -125,7 +127,7 @@ function TabBar() {
   const here = (/** @type {string[]} */ ...views) => (views.includes(route.value.view) ? "page" : undefined);
   const unread = [...places.value, ...directs.value].reduce((sum, channel) => sum + unreadOf(channel.id), 0);
   return html`<nav class="tabbar" aria-label="Main">
-    <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now${waiting.value.length > 0 && html`<span class="badge needs">${waiting.value.length}</span>`}</a>
+    <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now${waits() > 0 && html`<span class="badge needs">${waits()}</span>`}</a>
     <a href="/m" aria-current=${here("conversations", "channel", "direct")}>${icon("chat", { class: "lg" })}Chat${unread > 0 && html`<span class="badge">${unread}</span>`}</a>
     <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks", { class: "lg" })}Tasks</a>
     <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a></nav>`;
@@ -134,7 +136,7 @@ function TabBar() {
 effect(() => {
   const { view, name } = route.value;
   const place = view === "channel" ? `#${name}` : view === "now" ? "Now" : name ?? view;
-  document.title = `${waiting.value.length ? `(${waiting.value.length}) ` : ""}${place} · Bullpen`;
+  document.title = `${waits() ? `(${waits()}) ` : ""}${place} · Bullpen`;
 });
 
 async function start() {

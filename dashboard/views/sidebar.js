@@ -2,7 +2,8 @@
 /** The sidebar: places, channels, people, agents. Bold is unread, a number is how many. */
 import { html, icon, useState } from "../ui.js";
 import { route } from "../router.js";
-import { agents, condition, ranked, waiting } from "../stores/agents.js";
+import { agents, condition, ranked } from "../stores/agents.js";
+import { waits } from "../stores/approvals.js";
 import { createChannel, directs, otherParty, places, unreadOf } from "../stores/channels.js";
 import { members } from "../stores/members.js";
 import { maySpeak, me } from "../stores/session.js";
@@ -17,7 +18,7 @@ const here = (view, name) => (route.value.view === view && (name === undefined |
 
 export function Sidebar() {
   return html`<aside class="side" aria-label="Places">
-    <nav aria-label="Main"><a href="/" aria-current=${here("now")}>${icon("home")}Now${waiting.value.length > 0 && html`<span class="badge needs" aria-label=${`${waiting.value.length} need you`}>${waiting.value.length}</span>`}</a>
+    <nav aria-label="Main"><a href="/" aria-current=${here("now")}>${icon("home")}Now${waits() > 0 && html`<span class="badge needs" aria-label=${`${waits()} need you`}>${waits()}</span>`}</a>
       <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks")}Tasks</a>
       <a href="/agents" aria-current=${here("agents")}>${icon("agent")}Agents<span class="count">${agents.rows.value.size}</span></a></nav>
     <${ChannelLinks} /><${DirectLinks} /><${AgentLinks} />
