@@ -81,3 +81,8 @@ Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 def message_id(number: int) -> str:
     """Return the id as people and programs see it."""
     return f"msg_{number}"
+
+
+def offset_of(cursor: str | None) -> int:
+    """Return how many rows a cursor of a list with pages has gone by; one that is none begins anew."""
+    return int(cursor) if cursor is not None and cursor.isascii() and cursor.isdigit() and len(cursor) < 10 else 0

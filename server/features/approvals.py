@@ -16,14 +16,11 @@ from server.core.call import Call, NotYet, Row
 from server.core.errors import BadArgument, Conflict, NotFound
 from server.core.event import TEAM, Event, event
 from server.core.moment import iso, iso_or_none
-from server.core.names import Cursor, Limit, MemberName, Note, numbered
+from server.core.names import Cursor, Limit, MemberName, Note, numbered, offset_of
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK, SYSTEM
-from server.features.channels import ChannelCreated
-from server.features.deliveries import MessageDelivery
-from server.features.messages import MessageCreated, send_notice
-from server.features.reads import ReadUpdated
-from server.features.team import unknown_member
+from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.team import require_active
 
 SHORTEST_S, USUAL_S, LONGEST_S = 30, 3600, 7 * 86_400
 _AT_ONCE = 100
@@ -73,9 +70,6 @@ class ApprovalCreated(Event):
 @event("approval.changed", collection="approvals", key="id")
 class ApprovalChanged(Event):
     approval: Approval
-
-
-_TOLD = (MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated)
 
 
 def _describe(approval: Approval) -> str:
@@ -136,7 +130,7 @@ def list_approvals(
 
     Raises BadArgument.
     """
-    offset = int(cursor) if cursor is not None and cursor.isascii() and cursor.isdigit() and len(cursor) < 10 else 0
+    offset = offset_of(cursor)
     condition = {"pending": "status = 'pending'", "decided": "status <> 'pending'", "all": "1 = 1"}[status]
     order = "expires_at, id" if status == "pending" else "id DESC"
     rows = call.transaction.all(
@@ -167,7 +161,7 @@ def get_approval(
 
 @command(
     "POST /api/approvals/{approval_id}/resolve", tool="resolve_approval", toolset="lead", allow=SPEAK,
-    emits=[ApprovalChanged, *_TOLD], describe=_describe, repeatable=True, hidden=("hash",),
+    emits=[ApprovalChanged, *NOTICE_EVENTS], describe=_describe, repeatable=True, hidden=("hash",),
 )  # fmt: skip
 def resolve_approval(
     call: Call,
@@ -238,7 +232,7 @@ def snooze_approval(
     return _change(call, row, {"snoozed_until": until, "expires_at": max(row["expires_at"], until + USUAL_S * 1000)})
 
 
-@command("POST /api/approvals/{approval_id}/delegate", allow=SPEAK, emits=[ApprovalChanged, *_TOLD])
+@command("POST /api/approvals/{approval_id}/delegate", allow=SPEAK, emits=[ApprovalChanged, *NOTICE_EVENTS])
 def delegate_approval(call: Call, *, approval_id: ApprovalId, to: MemberName) -> Approval:
     """Let another member decide one request. They are told.
 
@@ -248,8 +242,7 @@ def delegate_approval(call: Call, *, approval_id: ApprovalId, to: MemberName) ->
     _check_decider(call, row)
     if row["status"] != "pending":
         raise _decided(row)
-    if call.transaction.one("SELECT 1 FROM member WHERE name = :n AND retired_at IS NULL", {"n": to}) is None:
-        raise unknown_member(call.transaction, to, field="to")
+    require_active(call.transaction, to, field="to")
     if to == row["asker"]:
         raise BadArgument("Nobody decides their own request.", hint="Name somebody else.", field="to")
     changed = _change(call, row, {"delegated_to": to})
@@ -257,7 +250,7 @@ def delegate_approval(call: Call, *, approval_id: ApprovalId, to: MemberName) ->
     return changed
 
 
-@command(allow=SYSTEM, emits=[ApprovalChanged, *_TOLD], timed=True)
+@command(allow=SYSTEM, emits=[ApprovalChanged, *NOTICE_EVENTS], timed=True)
 def expire_approvals(call: Call) -> int | None:
     """Deny what nobody decided in time, and close what was asked by those who have left."""
     for row in call.transaction.all(

@@ -13,7 +13,7 @@ from server.core.names import ChannelName, Line, MemberName, Note, direct_channe
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK, SYSTEM
 from server.features.reads import ReadUpdated, begin_reading
-from server.features.team import unknown_member
+from server.features.team import require_active
 
 MEMBERS_AT_MOST = 500
 """Fan-out on write is bounded by it."""
@@ -320,8 +320,7 @@ def _insert_members(call: Call, channel_id: str, members: list[str]) -> None:
 
 def _check_active(transaction: Transaction, names: list[str]) -> None:
     for name in names:
-        if transaction.one("SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL", {"name": name}) is None:
-            raise unknown_member(transaction, name, field="members")
+        require_active(transaction, name, field="members")
 
 
 def _unknown_channel(call: Call, name: str) -> NotFound:

@@ -26,7 +26,7 @@ from server.features.channels import (
 )
 from server.features.deliveries import MessageDelivery, Receipt, handled_by_answer, owe, receipts_between
 from server.features.reads import ReadUpdated
-from server.features.team import unknown_member
+from server.features.team import is_active, require_active
 
 LONGEST_BYTES = 32 * 1024
 MENTIONS_AT_MOST = 20
@@ -217,12 +217,16 @@ def send_dm(call: Call, *, recipient: MemberName, content: Content, reply_to: Me
     return send_message(call, to=recipient, content=content, reply_to=reply_to)
 
 
+NOTICE_EVENTS = (MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated)
+"""What telling a member something may emit."""
+
+
 def send_notice(call: Call, recipient: str, content: str) -> SentMessage | None:
     """Tell one member something in the server's own name. It is owed to them as a direct message is.
 
     Returns None if they are not on the team any more.
     """
-    if not _is_active(call.transaction, recipient):
+    if not is_active(call.transaction, recipient):
         return None
     return send_message(call.acting_as(SYSTEM_CALLER), to=recipient, content=content)
 
@@ -327,14 +331,13 @@ def _replied(call: Call, place: Channel, number: int) -> Row:
 def _mentioned(call: Call, place: Channel, content: str, explicit: Sequence[str]) -> list[str]:
     """Return the members a message names: explicit ones must exist, an @word in the text counts if it is a member."""
     for name in explicit:
-        if not _is_active(call.transaction, name):
-            raise unknown_member(call.transaction, name, field="mentions")
+        require_active(call.transaction, name, field="mentions")
     found = dict.fromkeys(explicit)
     for word in _MENTION.findall(content):
         name = word.lower()
         if name == "all":
             found.update(dict.fromkeys(place.members))
-        elif name not in found and len(found) < MENTIONS_AT_MOST and _is_active(call.transaction, name):
+        elif name not in found and len(found) < MENTIONS_AT_MOST and is_active(call.transaction, name):
             found[name] = None
     found.pop(call.caller.name, None)
     return list(found)
@@ -343,14 +346,10 @@ def _mentioned(call: Call, place: Channel, content: str, explicit: Sequence[str]
 def _owed(call: Call, place: Channel, named: Sequence[str], replied: Row | None) -> list[str]:
     """Return who is owed the message: the other party of a DM, who is named, whose message is replied to."""
     owed = dict.fromkeys(place.members if place.type == "dm" else named)
-    if replied is not None and _is_active(call.transaction, replied["sender"]):
+    if replied is not None and is_active(call.transaction, replied["sender"]):
         owed[replied["sender"]] = None
     owed.pop(call.caller.name, None)
     return [name for name in owed if place.type == "group" or name in place.members]
-
-
-def _is_active(transaction: Transaction, name: str) -> bool:
-    return transaction.one("SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL", {"name": name}) is not None
 
 
 def _recipient(transaction: Transaction, name: str) -> Recipient:

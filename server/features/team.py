@@ -42,6 +42,17 @@ def team_name(transaction: Transaction) -> str:
     return get_meta(transaction, "team") or "team"
 
 
+def is_active(transaction: Transaction, name: str) -> bool:
+    """Tell whether somebody of that name is on the team."""
+    return transaction.one("SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL", {"name": name}) is not None
+
+
+def require_active(transaction: Transaction, name: str, *, field: str = "name") -> None:
+    """Raise NotFound, with the nearest names, unless somebody of that name is on the team."""
+    if not is_active(transaction, name):
+        raise unknown_member(transaction, name, field=field)
+
+
 def unknown_member(transaction: Transaction, name: str, *, field: str = "name") -> NotFound:
     """Build the error for a name that no active member has."""
     known = [row["name"] for row in transaction.all("SELECT name FROM member WHERE retired_at IS NULL")]

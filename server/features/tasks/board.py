@@ -7,17 +7,15 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field
 
-from server.core.call import Call, Row, Transaction
+from server.core.call import Call, Row
 from server.core.errors import BadArgument, Conflict, NotFound
 from server.core.moment import iso, milliseconds
-from server.core.names import Cursor, Limit, MemberName, MessageId
+from server.core.names import Cursor, Limit, MemberName, MessageId, offset_of
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
 from server.events.log import next_seq
-from server.features.channels import ChannelCreated, may_read, require_readable
-from server.features.deliveries import MessageDelivery
-from server.features.messages import MessageCreated, send_notice
-from server.features.reads import ReadUpdated
+from server.features.channels import may_read, require_readable
+from server.features.messages import NOTICE_EVENTS, send_notice
 from server.features.tasks.changes import change, note_change, roll_up
 from server.features.tasks.model import (
     CLOSED,
@@ -39,11 +37,10 @@ from server.features.tasks.model import (
     task_id,
     task_of,
 )
-from server.features.team import unknown_member
+from server.features.tasks.relations import set_dependencies, set_labels
+from server.features.team import require_active
 
-NOTICES = (MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated)
-"""What telling a member something emits."""
-CHANGED = (TaskChanged, *NOTICES)
+CHANGED = (TaskChanged, *NOTICE_EVENTS)
 _COUNTED_AT_MOST = 1000
 _LONGEST_LEASE_S = 86_400
 _DEEPEST = 100
@@ -150,7 +147,8 @@ def create_task(
 
     Raises NotFound, BadArgument, Conflict.
     """
-    check_member(call.transaction, assignee)
+    if assignee is not None:
+        require_active(call.transaction, assignee, field="assignee")
     channel = None if source_msg is None else _source_channel(call, source_msg)
     if parent_id is not None:
         find_task(call.transaction, parent_id)
@@ -259,7 +257,7 @@ def list_tasks(
     """
     wanted = _words(status, (*OPEN, *CLOSED), "status") if status is not None else list(OPEN)
     ranks = None if priority is None else [PRIORITIES.index(word) for word in _words(priority, PRIORITIES, "priority")]
-    offset = _offset(cursor)
+    offset = offset_of(cursor)
     where = ["deleted_at IS NULL"]
     values: dict[str, Any] = {"limit": limit + 1, "offset": offset}
     if since_seq is None or status is not None:
@@ -338,24 +336,6 @@ def delete_task(call: Call, *, task_id: TaskId) -> Task:
     return change(call, row, "deleted", {"deleted_at": call.now, "lease_expires_at": None, "holder_run": None})
 
 
-def set_dependencies(call: Call, number: int, needed: Sequence[Row]) -> None:
-    """Let a task wait for these and no others. Raises BadArgument for a circle, naming it."""
-    call.transaction.run("DELETE FROM task_dependency WHERE task = :task", {"task": number})
-    for row in needed:
-        circle = call.transaction.one(
-            "WITH RECURSIVE reached (id) AS (SELECT :needs UNION SELECT needs FROM task_dependency JOIN reached"
-            " ON task_dependency.task = reached.id) SELECT 1 FROM reached WHERE id = :task",
-            {"needs": row["id"], "task": number},
-        )
-        if circle is not None:
-            raise BadArgument(
-                f"#{number} and #{row['id']} would wait for each other.", hint="Leave one out.", field="depends_on"
-            )
-        call.transaction.run(
-            "INSERT INTO task_dependency (task, needs) VALUES (:task, :needs)", {"task": number, "needs": row["id"]}
-        )
-
-
 def tell_assignee(call: Call, task: Task) -> None:
     """Owe the assignment to the one it is given to, unless they took it themselves."""
     if task.assignee is not None and task.assignee != call.caller.name:
@@ -368,14 +348,6 @@ def tell_done(call: Call, task: Task) -> None:
     """Tell who wanted it that a task is done."""
     if task.creator != call.caller.name:
         send_notice(call, task.creator, f"{call.caller.name} finished {describe_task(task)}\n{task.result}".strip())
-
-
-def check_member(transaction: Transaction, name: str | None) -> None:
-    """Raise NotFound, with the nearest names, unless somebody of that name is on the team."""
-    if name is None:
-        return
-    if transaction.one("SELECT 1 FROM member WHERE name = :name AND retired_at IS NULL", {"name": name}) is None:
-        raise unknown_member(transaction, name, field="assignee")
 
 
 def _source_channel(call: Call, number: int) -> str:
@@ -394,13 +366,6 @@ def _source_channel(call: Call, number: int) -> str:
     return str(row["channel"])
 
 
-def set_labels(transaction: Transaction, number: int, labels: Sequence[str]) -> None:
-    """Let a task be found by these labels and no others."""
-    transaction.run("DELETE FROM task_label WHERE task = :task", {"task": number})
-    for label in dict.fromkeys(labels):
-        transaction.run("INSERT INTO task_label (label, task) VALUES (:label, :task)", {"label": label, "task": number})
-
-
 def _words(text: str, known: Sequence[str], field: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
@@ -414,10 +379,6 @@ def _among(column: str, wanted: Sequence[object], values: dict[str, Any]) -> str
     names = [f"{column}_{number}" for number in range(len(wanted))]
     values.update(zip(names, wanted, strict=True))
     return f"{column} IN ({', '.join(f':{name}' for name in names)})"
-
-
-def _offset(cursor: str | None) -> int:
-    return int(cursor) if cursor is not None and cursor.isascii() and cursor.isdigit() and len(cursor) < 10 else 0
 
 
 def moment(text: str | None) -> int | None:

@@ -19,10 +19,7 @@ from server.features.messages import send_notice
 from server.features.tasks.board import (
     CHANGED,
     Moment,
-    check_member,
     moment,
-    set_dependencies,
-    set_labels,
     tell_assignee,
     tell_done,
 )
@@ -46,6 +43,8 @@ from server.features.tasks.model import (
     task_id,
     task_of,
 )
+from server.features.tasks.relations import set_dependencies, set_labels
+from server.features.team import require_active
 
 LONGEST_HOLD_MS = 24 * 3_600_000
 """Evidence of life keeps a claim no longer than that: an agent that works on something else for days holds nothing."""
@@ -165,7 +164,8 @@ def update_task(
     if due_date is not None:
         fields["due_at"] = moment(due_date or None)
     if assignee is not None:
-        check_member(call.transaction, assignee or None)
+        if assignee:
+            require_active(call.transaction, assignee, field="assignee")
         fields |= {"assignee": assignee or None, "assigned_by": call.caller.name if assignee else None}
     if status == "blocked":
         if not reason:
