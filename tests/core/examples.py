@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from server.app import FEATURES
 from server.config import AgentConfig
 from server.core.operation import Operation, Registry
@@ -70,6 +72,15 @@ def request_of(operation: Operation, scene: Scene) -> tuple[str, str, Any]:
     path, body = EXAMPLES[operation.name](scene)
     assert operation.method is not None
     return operation.method, path, body
+
+
+def check_answer(answer: Any, operation: Operation, status: int, document: dict[str, Any]) -> None:
+    """Raise unless an answer keeps to what the OpenAPI document says of it."""
+    assert operation.path is not None
+    assert operation.method is not None
+    responses = document["paths"][operation.path][operation.method.lower()]["responses"]
+    schema = responses[str(status)]["content"]["application/json"]["schema"]
+    jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(answer)
 
 
 @asynccontextmanager
