@@ -109,14 +109,15 @@ async def serve(
     announce: Callable[[ServerReady], None],
     only_server: bool = False,
     stop: asyncio.Event | None = None,
+    stop_takes_agents: bool = False,
 ) -> int:
     """Serve a team until a signal (or `stop`) ends it, and return the exit code.
 
-    SIGINT stops the agents, then the server; a second one stops at once. SIGTERM stops the server alone: agents go on
-    and are found again at the next start. Raises OSError (address in use), Unavailable (served already),
-    NewerDatabase, NotOurs.
+    SIGINT stops the agents, then the server; a second one stops at once. SIGTERM, and `stop` unless it takes the
+    agents along, stop the server alone: agents go on and are found again at the next start. Raises OSError (address in
+    use), Unavailable (served already), NewerDatabase, NotOurs.
     """
-    ending = _Ending(stop or asyncio.Event())
+    ending = _Ending(stop or asyncio.Event(), stop_takes_agents)
     with _only_one(config.data), _listen(config) as listening:
         async with _store(config) as store, asyncio.TaskGroup() as tasks:
             office = Office(config, store, listening, only_server=only_server)
@@ -266,10 +267,10 @@ def _command_line(agent: AgentConfig) -> str:
 class _Ending:
     """What ends the server, and how hastily."""
 
-    def __init__(self, asked: asyncio.Event) -> None:
+    def __init__(self, asked: asyncio.Event, stops_agents: bool) -> None:
         self._asked = asked
         self._hurried = asyncio.Event()
-        self.stops_agents = False
+        self.stops_agents = stops_agents
 
     @contextlib.contextmanager
     def signals(self) -> Any:

@@ -92,7 +92,7 @@ async def open_office(
     )
     ready: asyncio.Future[ServerReady] = asyncio.get_running_loop().create_future()
     stopping = asyncio.Event()
-    serving = asyncio.create_task(serve(config, announce=ready.set_result, stop=stopping))
+    serving = asyncio.create_task(serve(config, announce=ready.set_result, stop=stopping, stop_takes_agents=True))
     await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
     if not ready.done():
         await serving
@@ -158,8 +158,9 @@ def _processes_in(base: str) -> dict[int, str]:
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if int(process.name) != os.getpid() and (base in words or any(file.startswith(base) for file in opened)):
-            found[int(process.name)] = words
+        places = [place for place in (*words.split(), *opened) if place.startswith(base)]
+        if int(process.name) != os.getpid() and places:
+            found[int(process.name)] = f"{words} in {places[0]}"
     return found
 
 

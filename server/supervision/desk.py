@@ -173,7 +173,7 @@ class AgentDesk:
                     await self._advance(event)
                 except Exception:
                     logger.exception("agent %s: %s could not be acted on", self.name, type(event).__name__)
-                if self._life.state not in LIVE:
+                if self._life.held and self._life.state not in LIVE:
                     self._settled.set()
 
     async def close(self) -> None:

@@ -87,11 +87,6 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Release:
-    """The server is open again: what was held goes on."""
-
-
-@dataclass(frozen=True)
 class Found:
     """An earlier run was found alive."""
 
@@ -142,7 +137,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Asked | Hold | Release | Found | FoundNothing | BecameReady | Weakened | Ended | CouldNotStart | Left | Tick
+Event = Asked | Hold | Found | FoundNothing | BecameReady | Weakened | Ended | CouldNotStart | Left | Tick
 
 
 # What to do --------------------------------------------------------------------------------------------------------
@@ -170,15 +165,13 @@ def advance(
     """Return what becomes of an agent by an event at a time, and what is to be done. `chance` is from 0 to 1."""
     match event:
         case Asked(action="start"):
-            return _asked_to_start(replace(life, wanted=True, held=False), now, event.reason)
+            return _asked_to_start(replace(life, wanted=True), now, event.reason)
         case Asked(action="stop"):
-            return _stop(replace(life, wanted=False, held=False), now, event.reason or "asked to stop")
+            return _stop(replace(life, wanted=False), now, event.reason or "asked to stop")
         case Asked(action="restart"):
-            return _asked_to_restart(replace(life, wanted=True, held=False), now, event.reason)
+            return _asked_to_restart(replace(life, wanted=True), now, event.reason)
         case Hold():
             return _stop(replace(life, held=True), now, "the server is closing")
-        case Release():
-            return _released(replace(life, held=False), now)
         case Found():
             return _found(life, now)
         case FoundNothing():
@@ -204,6 +197,8 @@ def _asked_to_start(life: Lifecycle, now: int, reason: str) -> Outcome:
         return replace(life, starts_again=True, stop_step=_step_when_asked_again(life)), ()
     if life.state in LIVE or life.state == "unknown":
         return life, ()
+    if life.held:  # the server is closing and waits for no more agents: the next one starts what is wanted
+        return replace(_enter(life, "stopped", "starts when the server is back", now), failures=0, starts=()), ()
     # A human's start clears the count, also out of fatal; an automatic one never does.
     return _start(replace(life, failures=0, starts=()), now, reason or "asked to start")
 
@@ -231,12 +226,6 @@ def _stop(life: Lifecycle, now: int, reason: str) -> Outcome:
     if life.held and life.state in ("fatal", "exited"):
         return life, ()
     return replace(_enter(life, "stopped", reason, now), next_start_at=None), ()
-
-
-def _released(life: Lifecycle, now: int) -> Outcome:
-    if life.state == "stopped" and life.wanted:
-        return _start(life, now, "started with the server")
-    return life, ()
 
 
 def _found(life: Lifecycle, now: int) -> Outcome:

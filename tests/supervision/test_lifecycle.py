@@ -20,7 +20,6 @@ from server.supervision.lifecycle import (
     Launch,
     Left,
     Lifecycle,
-    Release,
     Step,
     TakeStep,
     Tick,
@@ -223,7 +222,7 @@ def test_what_can_never_start_is_fatal_at_once_and_what_might_is_tried_again() -
 
 def test_nothing_but_a_person_leads_out_of_fatal_and_that_clears_the_count() -> None:
     told = Told().then(Asked("start")).then(Ended(127, None))
-    for event in (Tick(), BecameReady(), CRASH, Release(), FoundNothing()):
+    for event in (Tick(), BecameReady(), CRASH, FoundNothing()):
         assert not told.then(event, 3600).launched
         assert told.life.state == "fatal"
     told.then(Asked("start"))
@@ -339,7 +338,24 @@ def test_a_stop_for_the_servers_sake_that_the_server_did_not_live_to_see_ends_in
 def test_agents_that_end_with_the_server_are_back_with_it() -> None:
     told = ready().then(Hold()).then(Ended(0, None), 1)
     assert (told.life.state, told.life.wanted) == ("stopped", True)
-    assert told.then(Release(), 60).launched
+    told.life = replace(told.life, held=False)
+    assert told.then(FoundNothing(), 60).launched
+
+
+@pytest.mark.parametrize("action", ["start", "restart"])
+def test_what_is_asked_while_the_server_closes_waits_until_it_is_back(action: str) -> None:
+    told = Told().then(Hold()).then(Asked(action))
+    assert (told.life.state, told.life.wanted, told.launched) == ("stopped", True, False)
+    told.life = replace(told.life, held=False)
+    assert told.then(FoundNothing(), 60).launched
+
+
+def test_a_start_asked_while_the_server_closes_brings_back_what_had_been_given_up() -> None:
+    told = Told().then(Asked("start")).then(CouldNotStart("no such file", permanent=True)).then(Hold())
+    assert told.life.state == "fatal"
+    assert told.then(Asked("start")).launched is False
+    told.life = replace(told.life, held=False)
+    assert told.then(FoundNothing(), 60).launched
 
 
 def test_a_stored_limit_outlives_the_server() -> None:
