@@ -40,6 +40,7 @@ from server.features import (
     team,
     terminals,
 )
+from server.features.schedules import calendar, firing
 from server.features.tasks import board, claims
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
@@ -65,7 +66,7 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
-    *(approvals, board, claims, snapshot, terminals, audit),
+    *(approvals, board, claims, calendar, firing, snapshot, terminals, audit),
 )
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024

@@ -1,7 +1,8 @@
 """A call: who is calling, in which transaction, at what time, and what it emits."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -98,6 +99,20 @@ class Call:
     def acting_as(self, caller: Caller) -> "Call":
         """Return this call in another's name, in the same transaction (the server acting for a member)."""
         return dataclasses.replace(self, caller=caller, may_wait=False)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo what is done inside, events and all, if it raises."""
+        emitted = len(self.emitted)
+        self.transaction.run("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            self.transaction.run("ROLLBACK TO attempt")
+            del self.emitted[emitted:]
+            raise
+        finally:
+            self.transaction.run("RELEASE attempt")
 
     def require(self, condition: bool, message: str, *, hint: str = "") -> None:
         """Raise NotAllowed unless the condition holds."""

@@ -223,3 +223,23 @@ def test_what_waits_for_a_person_is_decided_from_the_shell(served: Desk) -> None
     assert late.returncode != 0
     assert "rejected already, by chairman" in late.stderr
     assert json.loads(served.bullpen("needs", "--json").stdout) == []
+
+
+def test_a_schedule_is_tried_out_added_run_and_removed(served: Desk) -> None:
+    shown = served.bullpen("schedule", "preview", "30 2 * * *", "--tz", "Europe/Berlin")
+    assert shown.stdout.splitlines()[0] == "At 02:30 every day, Europe/Berlin"
+    assert "does not exist" in shown.stderr
+    added = served.bullpen("schedule", "add", "--every", "1d", "--say", "a new day", "--in", "general")
+    number = added.stdout.splitlines()[0]
+    assert number.startswith("sch_"), added.stderr
+    assert "done msg_" in served.bullpen("schedule", "run", number).stderr
+    assert "a new day" in served.bullpen("read", "general").stdout
+    assert "done" in served.bullpen("schedule", "history", number).stdout
+    assert "paused" in served.bullpen("schedule", "pause", number).stderr
+    assert "active" in served.bullpen("schedule", "resume", number).stderr
+    assert number in served.bullpen("schedule", "list").stdout
+    assert served.bullpen("schedule", "rm", number).returncode == 0
+    assert served.bullpen("schedule", "rm", number).returncode == 4
+    wrong = served.bullpen("schedule", "add", "0 25 * * *", "--task", "never")
+    assert wrong.returncode == 2, wrong.returncode
+    assert "hour must be 0-23" in wrong.stderr

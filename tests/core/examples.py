@@ -54,6 +54,10 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "update_task": lambda scene: (f"/api/tasks/{scene.ids['task']}", {"progress": 40, "note": "half way"}),
     "done_task": lambda scene: (f"/api/tasks/{scene.ids['task']}/done", {"result": "it works"}),
     "delete_task": lambda scene: (f"/api/tasks/{scene.ids['task']}", None),
+    "create_schedule": lambda scene: ("/api/schedules", {"every": "1h", "channel": "general", "content": "hello"}),
+    "update_schedule": lambda scene: (f"/api/schedules/{scene.ids['schedule']}", {"paused": True}),
+    "cancel_schedule": lambda scene: (f"/api/schedules/{scene.ids['schedule']}", None),
+    "run_schedule": lambda scene: (f"/api/schedules/{scene.ids['schedule']}/run", {}),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},
@@ -99,7 +103,9 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         await ada.send("dm:bo", "between us")
         token = await chairman.post("/api/tokens", {"name": "spare", "kind": "bot"})
         task = await ada.post("/api/tasks", {"title": "Look into it"})
+        daily = {"cron_expr": "@daily", "channel": "general", "content": "a new day"}
+        schedule = await chairman.post("/api/schedules", daily)
         asked = await ada.post("/api/approvals", {"kind": "action", "summary": "upgrade the database"})
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
-        ids = {"message": message["id"], "token": token["id"], "task": task["id"]}
+        ids = {"message": message["id"], "token": token["id"], "task": task["id"], "schedule": schedule["id"]}
         yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})
