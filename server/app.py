@@ -28,7 +28,6 @@ from server.events import log
 from server.events.feed import Feed
 from server.features import (
     agents,
-    approvals,
     audit,
     channels,
     deliveries,
@@ -40,7 +39,9 @@ from server.features import (
     team,
     terminals,
 )
+from server.features.approvals import queue
 from server.features.schedules import calendar, firing
+from server.features.state import gaps, past, store
 from server.features.tasks import board, claims
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
@@ -66,7 +67,7 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
-    *(approvals, board, claims, calendar, firing, snapshot, terminals, audit),
+    *(queue, store, past, gaps, board, claims, calendar, firing, snapshot, terminals, audit),
 )
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024

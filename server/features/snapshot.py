@@ -9,7 +9,8 @@ from server.core.operation import query
 from server.core.permission import READ
 from server.events import log
 from server.features.agents import Agent, all_agents
-from server.features.approvals import Approval, pending_approvals
+from server.features.approvals.model import Approval
+from server.features.approvals.queue import pending_approvals
 from server.features.channels import Channel, readable_channels
 from server.features.members import Member, all_members, get_member
 from server.features.reads import Read, all_reads

@@ -243,3 +243,16 @@ def test_a_schedule_is_tried_out_added_run_and_removed(served: Desk) -> None:
     wrong = served.bullpen("schedule", "add", "0 25 * * *", "--task", "never")
     assert wrong.returncode == 2, wrong.returncode
     assert "hour must be 0-23" in wrong.stderr
+
+
+def test_state_is_written_read_and_remembered(served: Desk) -> None:
+    for value in ('{"port": 8080}', "plain text"):
+        assert served.bullpen("state", "set", "shop", "api/port", value, "-m", "because").returncode == 0
+    assert served.bullpen("state", "get", "shop", "api/port").stdout.strip() == '"plain text"'
+    assert "api/port" in served.bullpen("state", "list", "shop", "--prefix", "api/").stdout
+    assert "shop" in served.bullpen("state", "list").stdout
+    history = served.bullpen("state", "history", "shop", "api/port").stdout.splitlines()
+    assert [line.split()[0] for line in history] == ["VERSION", "2", "1"]
+    late = served.bullpen("state", "set", "shop", "api/port", "1", "--expect", "1")
+    assert late.returncode == 5
+    assert "version 2" in late.stderr

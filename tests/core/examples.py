@@ -58,6 +58,18 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "update_schedule": lambda scene: (f"/api/schedules/{scene.ids['schedule']}", {"paused": True}),
     "cancel_schedule": lambda scene: (f"/api/schedules/{scene.ids['schedule']}", None),
     "run_schedule": lambda scene: (f"/api/schedules/{scene.ids['schedule']}/run", {}),
+    "set_state": lambda scene: ("/api/state", {"project_id": "shop", "field": "api/port", "value": {"port": 8080}}),
+    "conclude": lambda scene: (
+        "/api/state/conclude",
+        {"project_id": "shop", "conclusions": [{"field": "a", "value": 1}, {"field": "b", "value": None}]},
+    ),
+    "restore_state": lambda scene: ("/api/state/restore", {"project_id": "shop", "field": "region", "version": 1}),
+    "subscribe_state": lambda scene: ("/api/state/subscribe", {"project_id": "shop", "fields": ["api/*"]}),
+    "acknowledge_knowledge_gaps": lambda scene: (
+        "/api/state/knowledge-gaps/acknowledge",
+        {"project_id": "shop", "fields": ["region@2"]},
+    ),
+    "set_state_gate": lambda scene: ("/api/state/gate", {"project_id": "shop", "on": True}),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},
@@ -105,6 +117,8 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         task = await ada.post("/api/tasks", {"title": "Look into it"})
         daily = {"cron_expr": "@daily", "channel": "general", "content": "a new day"}
         schedule = await chairman.post("/api/schedules", daily)
+        for region in ("eu", "us"):
+            await ada.post("/api/state", {"project_id": "shop", "field": "region", "value": region})
         asked = await ada.post("/api/approvals", {"kind": "action", "summary": "upgrade the database"})
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
         ids = {"message": message["id"], "token": token["id"], "task": task["id"], "schedule": schedule["id"]}

@@ -29,7 +29,7 @@ def _ms(moment: datetime) -> int:
 
 
 def _minutes(zone: ZoneInfo) -> Iterator[tuple[datetime, datetime, bool]]:
-    """Walk a year in UTC minutes: the moment, its wall clock, whether that came before. Clocks change on a half hour."""
+    """Walk a year by minutes: the moment, its wall clock, whether that came before. Clocks change on a half hour."""
     moment, end, minute = datetime(YEAR, 1, 1, tzinfo=UTC), datetime(YEAR + 1, 1, 1, tzinfo=UTC), timedelta(minutes=1)
     while moment < end:
         local = moment.astimezone(zone)

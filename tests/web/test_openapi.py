@@ -9,7 +9,12 @@ from tests.core.examples import COMMANDS, REGISTRY, check_answer, open_scene
 
 QUERIES = [operation for operation in REGISTRY if not operation.changes and operation.path is not None]
 IN_PATH = {"id": "general", "name": "worker", "task_id": "task_1", "approval_id": "ap_1", "schedule_id": "sch_1"}
-IN_QUERY = {"get_history": "?channel=general", "preview_schedule": "?every=1h"}
+IN_QUERY = {
+    "get_history": "?channel=general",
+    "preview_schedule": "?every=1h",
+    **dict.fromkeys(["get_state", "get_state_history", "check_knowledge_gaps"], "?project_id=shop"),
+    "diff_state": "?project_id=shop&field=region&a=1&b=2",
+}
 
 
 async def test_the_document_is_valid_and_tells_every_route(office: OfficeUnderTest) -> None:

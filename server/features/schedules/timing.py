@@ -197,7 +197,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _every(text: str) -> int:
-    match = _EVERY.match(text)
+    match = _EVERY.fullmatch(text)
     seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else 0
     if not SHORTEST_S <= seconds <= LONGEST_S:
         raise BadArgument(f"every {text[:20]} is not from a minute to a year.", hint="As 15m, 2h or 1d.", field="every")

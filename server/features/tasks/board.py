@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from server.core.call import Call, Row
-from server.core.errors import BadArgument, Conflict, NotFound
+from server.core.errors import BadArgument, BullpenError, Conflict, NotFound
 from server.core.moment import iso, milliseconds
 from server.core.names import Cursor, Limit, MemberName, MessageId, offset_of
 from server.core.operation import command, query
@@ -16,6 +16,8 @@ from server.core.permission import READ, SPEAK
 from server.events.log import next_seq
 from server.features.channels import may_read, require_readable
 from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.state.model import FieldName, ProjectId, encoded
+from server.features.state.store import STATE_EVENTS, Change, put
 from server.features.tasks.changes import change, note_change, roll_up
 from server.features.tasks.model import (
     CLOSED,
@@ -41,6 +43,8 @@ from server.features.tasks.relations import set_dependencies, set_labels
 from server.features.team import require_active
 
 CHANGED = (TaskChanged, *NOTICE_EVENTS)
+DONE = (*CHANGED, *STATE_EVENTS)
+"""What finishing a task may emit."""
 _COUNTED_AT_MOST = 1000
 _LONGEST_LEASE_S = 86_400
 _DEEPEST = 100
@@ -123,7 +127,17 @@ def _describe_details(found: TaskDetails) -> str:
     status=201,
     emits=[TaskCreated, *CHANGED],
     describe=lambda task: f"created {describe_task(task)}",
-    hidden=("source_msg", "kind", "weight", "max_attempts", "lease_ttl_s", "requires"),
+    hidden=(
+        "source_msg",
+        "kind",
+        "weight",
+        "max_attempts",
+        "lease_ttl_s",
+        "requires",
+        "related_project",
+        "related_state",
+        "target_value",
+    ),
 )
 def create_task(
     call: Call,
@@ -142,6 +156,9 @@ def create_task(
     weight: Annotated[int, Field(ge=1, le=1000)] = 1,
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5,
     lease_ttl_s: Annotated[int, Field(ge=5, le=_LONGEST_LEASE_S)] = 300,
+    related_project: ProjectId | None = None,
+    related_state: FieldName | None = None,
+    target_value: JsonValue = None,
 ) -> Task:
     """Create a task. depends_on blocks it until all listed tasks are done.
 
@@ -150,15 +167,18 @@ def create_task(
     if assignee is not None:
         require_active(call.transaction, assignee, field="assignee")
     channel = None if source_msg is None else _source_channel(call, source_msg)
+    if (related_project is None) != (related_state is None):
+        raise BadArgument("A field has a project and a name.", hint="Give both.", field="related_project")
     if parent_id is not None:
         find_task(call.transaction, parent_id)
     needed = [find_task(call.transaction, number) for number in dict.fromkeys(depends_on)]
     number = call.transaction.insert(
         "INSERT INTO task (seq, version, kind, title, body, status, blocked_reason, priority, weight, creator,"
         " assignee, assigned_by, parent, source_message, channel, labels, requires, due_at, result, unmet,"
-        " max_attempts, lease_ttl_s, created_at, updated_at) VALUES (:seq, 1, :kind, :title, :body, 'todo', '',"
+        " max_attempts, lease_ttl_s, related_project, related_state, target_value, created_at, updated_at) VALUES (:seq, 1, :kind, :title, :body, 'todo', '',"
         " :priority, :weight, :creator, :assignee, :assigned_by, :parent, :source, :channel, :labels, :requires,"
-        " :due_at, '', :unmet, :max_attempts, :lease_ttl_s, :now, :now)",
+        " :due_at, '', :unmet, :max_attempts, :lease_ttl_s, :related_project, :related_state, :target_value, :now,"
+        " :now)",
         {
             "seq": next_seq(call.transaction),
             "kind": kind,
@@ -178,6 +198,9 @@ def create_task(
             "unmet": sum(row["status"] != "done" for row in needed),
             "max_attempts": max_attempts,
             "lease_ttl_s": lease_ttl_s,
+            "related_project": related_project,
+            "related_state": related_state,
+            "target_value": None if related_state is None else encoded(target_value),
             "now": call.now,
         },
     )
@@ -397,3 +420,22 @@ def _change_of(row: Row) -> TaskChange:
     return TaskChange(
         row["id"], row["actor"], row["action"], orjson.loads(row["changes"]), row["comment"], iso(row["at"])
     )
+
+
+def write_related(call: Call, row: Row) -> None:
+    """Write the field that a finished task is about, by the rules for whoever finished it: it may become a proposal."""
+    if row["related_state"] is None:
+        return
+    change_wanted = Change(
+        field=row["related_state"],
+        value=orjson.loads(row["target_value"]),
+        reason=f"#{row['id']} {row['title']}"[:1000],
+    )
+    try:
+        with call.attempt():
+            written = put(call, row["related_project"], change_wanted, source="task")
+    except BullpenError as error:
+        outcome = f"could not be written: {error}"
+    else:
+        outcome = f"waits for {written.approval_id}" if written.pending_approval else f"is version {written.version}"
+    note_change(call, row["id"], "state", {}, f"{row['related_project']}/{row['related_state']} {outcome}")

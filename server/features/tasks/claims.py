@@ -18,10 +18,12 @@ from server.core.permission import SPEAK, SYSTEM
 from server.features.messages import send_notice
 from server.features.tasks.board import (
     CHANGED,
+    DONE,
     Moment,
     moment,
     tell_assignee,
     tell_done,
+    write_related,
 )
 from server.features.tasks.changes import change, require_version
 from server.features.tasks.model import (
@@ -124,7 +126,7 @@ def claim_task(
     tool="update_task",
     toolset="tasks",
     allow=SPEAK,
-    emits=CHANGED,
+    emits=DONE,
     repeatable=True,
     describe=lambda task: describe_task(task),
     hidden=("body", "weight", "result", "depends_on", "version"),
@@ -191,6 +193,7 @@ def update_task(
         tell_assignee(call, task)
     elif status == "done" and row["status"] != "done":
         tell_done(call, task)
+        write_related(call, row)
     return task
 
 
@@ -199,7 +202,7 @@ def update_task(
     tool="done_task",
     toolset="tasks",
     allow=SPEAK,
-    emits=CHANGED,
+    emits=DONE,
     repeatable=True,
     describe=lambda task: f"done. {describe_task(task)}",
 )
@@ -217,6 +220,7 @@ def done_task(call: Call, *, task_id: TaskId, result: Body, claim: ClaimNumber |
     _check_right(call, row, {"status", "result"})
     task = change(call, row, "done", {"status": "done", "progress": 100, "result": result})
     tell_done(call, task)
+    write_related(call, row)
     return task
 
 

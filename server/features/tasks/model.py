@@ -55,6 +55,10 @@ class Task:
     requires: list[str]
     due_date: str | None
     result: str
+    related_project: str | None
+    related_state: str | None
+    """The field that is written when it is done."""
+    target_value: Any
     waits_for: int
     """Dependencies that are not done yet."""
     attempts: int
@@ -109,6 +113,9 @@ def task_of(row: Row) -> Task:
         requires=orjson.loads(row["requires"]),
         due_date=iso_or_none(row["due_at"]),
         result=row["result"],
+        related_project=row["related_project"],
+        related_state=row["related_state"],
+        target_value=None if row["target_value"] is None else orjson.loads(row["target_value"]),
         waits_for=row["unmet"],
         attempts=row["attempts"],
         max_attempts=row["max_attempts"],

@@ -5,27 +5,36 @@ says that it was time and not a person.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import Field, StringConstraints
 
-from server.core.call import Call, NotYet, Row
-from server.core.errors import BadArgument, Conflict, NotFound
-from server.core.event import TEAM, Event, event
-from server.core.moment import iso, iso_or_none
-from server.core.names import Cursor, Limit, MemberName, Note, numbered, offset_of
+from server.core.call import Call, Caller, NotYet, Row
+from server.core.errors import BadArgument, Conflict
+from server.core.event import TEAM
+from server.core.names import Cursor, Limit, MemberName, Note, offset_of
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK, SYSTEM
+from server.features.approvals.model import (
+    Approval,
+    ApprovalChanged,
+    ApprovalCreated,
+    ApprovalId,
+    approval_of,
+    change_approval,
+    find_approval,
+)
 from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.state.changes import write_field
+from server.features.state.model import StateChanged
 from server.features.team import require_active
 
 SHORTEST_S, USUAL_S, LONGEST_S = 30, 3600, 7 * 86_400
 _AT_ONCE = 100
 
-ApprovalId = Annotated[int, numbered("ap"), Field(description="Approval, as `ap_7`.")]
 Summary = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Details = Annotated[str, Field(max_length=20_000, description="All that one must know to decide. Shown whole.")]
 Option = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -34,42 +43,9 @@ Expires = Annotated[int, Field(ge=SHORTEST_S, le=LONGEST_S, description="Seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
-    """One request, whole, and what became of it."""
-
-    id: str
-    kind: str
-    asker: str
-    summary: str
-    details: str
-    options: list[str]
-    hash: str
-    """Of what is shown: a decision is about this and nothing else."""
-    status: str
-    delegated_to: str | None
-    snoozed_until: str | None
-    decided_by: str | None
-    answer: str
-    comment: str
-    created_at: str
-    expires_at: str
-    decided_at: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Approvals:
     approvals: list[Approval]
     next_cursor: str | None
-
-
-@event("approval.created", collection="approvals", key="id")
-class ApprovalCreated(Event):
-    approval: Approval
-
-
-@event("approval.changed", collection="approvals", key="id")
-class ApprovalChanged(Event):
-    approval: Approval
 
 
 def _describe(approval: Approval) -> str:
@@ -138,7 +114,7 @@ def list_approvals(
         f" ORDER BY {order} LIMIT :limit OFFSET :offset",
         {"asker": asker, "limit": limit + 1, "offset": offset},
     )
-    return Approvals([_approval(row) for row in rows[:limit]], str(offset + limit) if len(rows) > limit else None)
+    return Approvals([approval_of(row) for row in rows[:limit]], str(offset + limit) if len(rows) > limit else None)
 
 
 @query("GET /api/approvals/{approval_id}", tool="get_approval", toolset="human", allow=READ, waits=True,
@@ -153,15 +129,16 @@ def get_approval(
 
     Raises NotFound.
     """
-    row = _find(call, approval_id)
+    row = find_approval(call, approval_id)
     if row["status"] == "pending" and call.may_wait:
         raise NotYet(TEAM)
-    return _approval(row)
+    return approval_of(row)
 
 
 @command(
     "POST /api/approvals/{approval_id}/resolve", tool="resolve_approval", toolset="lead", allow=SPEAK,
-    emits=[ApprovalChanged, *NOTICE_EVENTS], describe=_describe, repeatable=True, hidden=("hash",),
+    emits=[ApprovalChanged, StateChanged, *NOTICE_EVENTS], describe=_describe, repeatable=True,
+    hidden=("hash", "even_if_stale"),
 )  # fmt: skip
 def resolve_approval(
     call: Call,
@@ -171,17 +148,18 @@ def resolve_approval(
     answer: Annotated[str, Field(max_length=2000)] = "",
     comment: Note = "",
     hash: Annotated[str, Field(max_length=64)] | None = None,  # noqa: A002 (the name of the field it must equal)
+    even_if_stale: bool = False,
 ) -> Approval:
     """Approve or reject a request, or answer a question. You cannot decide your own.
 
     Raises NotFound, NotAllowed, BadArgument, Conflict.
     """
-    row = _find(call, approval_id)
+    row = find_approval(call, approval_id)
     _check_decider(call, row)
     status = "answered" if row["kind"] == "question" else "approved" if approved else "rejected"
     if row["status"] != "pending":
         if (row["decided_by"], row["status"], row["answer"]) == (call.caller.name, status, answer):
-            return _approval(row)
+            return approval_of(row)
         raise _decided(row)
     if hash is not None and hash != row["hash"]:
         raise Conflict(
@@ -195,9 +173,17 @@ def resolve_approval(
             raise BadArgument("A question wants an answer.", hint=_offered(row), field="answer")
     elif approved is None:
         raise BadArgument("Approve it or reject it.", field="approved")
+    if row["stale"] and approved and not even_if_stale:
+        raise Conflict(
+            f"{row['project']}/{row['field']} has changed since ap_{row['id']} was proposed.",
+            hint="Look at it again; to write it all the same, approve with even_if_stale.",
+            code="stale",
+        )
     fields = {"status": status, "decided_by": call.caller.name, "answer": answer, "comment": comment}
-    decided = _change(call, row, {**fields, "decided_at": call.now, "snoozed_until": None})
+    decided = change_approval(call, row, {**fields, "decided_at": call.now, "snoozed_until": None})
     send_notice(call, decided.asker, _told(decided))
+    if status == "approved" and row["proposal"] is not None:
+        _apply(call, row)
     return decided
 
 
@@ -207,13 +193,13 @@ def cancel_approval(call: Call, *, approval_id: ApprovalId) -> Approval:
 
     Raises NotFound, NotAllowed, Conflict.
     """
-    row = _find(call, approval_id)
+    row = find_approval(call, approval_id)
     call.require(row["asker"] == call.caller.name or call.caller.kind == "system", "Only who asked takes it back.")
     if row["status"] == "cancelled":
-        return _approval(row)
+        return approval_of(row)
     if row["status"] != "pending":
         raise _decided(row)
-    return _change(call, row, {"status": "cancelled", "decided_at": call.now})
+    return change_approval(call, row, {"status": "cancelled", "decided_at": call.now})
 
 
 @command("POST /api/approvals/{approval_id}/snooze", allow=SPEAK, emits=[ApprovalChanged])
@@ -224,12 +210,14 @@ def snooze_approval(
 
     Raises NotFound, NotAllowed, Conflict.
     """
-    row = _find(call, approval_id)
+    row = find_approval(call, approval_id)
     _check_decider(call, row)
     if row["status"] != "pending":
         raise _decided(row)
     until = call.now + for_s * 1000
-    return _change(call, row, {"snoozed_until": until, "expires_at": max(row["expires_at"], until + USUAL_S * 1000)})
+    return change_approval(
+        call, row, {"snoozed_until": until, "expires_at": max(row["expires_at"], until + USUAL_S * 1000)}
+    )
 
 
 @command("POST /api/approvals/{approval_id}/delegate", allow=SPEAK, emits=[ApprovalChanged, *NOTICE_EVENTS])
@@ -238,14 +226,14 @@ def delegate_approval(call: Call, *, approval_id: ApprovalId, to: MemberName) ->
 
     Raises NotFound, NotAllowed, BadArgument, Conflict.
     """
-    row = _find(call, approval_id)
+    row = find_approval(call, approval_id)
     _check_decider(call, row)
     if row["status"] != "pending":
         raise _decided(row)
     require_active(call.transaction, to, field="to")
     if to == row["asker"]:
         raise BadArgument("Nobody decides their own request.", hint="Name somebody else.", field="to")
-    changed = _change(call, row, {"delegated_to": to})
+    changed = change_approval(call, row, {"delegated_to": to})
     send_notice(call, to, f"{call.caller.name} asks you to decide {changed.id} of {row['asker']}: {row['summary']}")
     return changed
 
@@ -258,27 +246,40 @@ def expire_approvals(call: Call) -> int | None:
         " WHERE approval.status = 'pending' AND member.retired_at IS NOT NULL LIMIT :most",
         {"most": _AT_ONCE},
     ):
-        _change(call, row, {"status": "cancelled", "comment": "who asked has left", "decided_at": call.now})
+        change_approval(call, row, {"status": "cancelled", "comment": "who asked has left", "decided_at": call.now})
     for row in call.transaction.all(
         "SELECT * FROM approval WHERE status = 'pending' AND expires_at <= :now ORDER BY expires_at LIMIT :most",
         {"now": call.now, "most": _AT_ONCE},
     ):
-        expired = _change(call, row, {"status": "expired", "decided_at": call.now})
+        expired = change_approval(call, row, {"status": "expired", "decided_at": call.now})
         send_notice(call, expired.asker, _told(expired))
     due = call.transaction.one("SELECT min(expires_at) AS due FROM approval WHERE status = 'pending'")
     return None if due is None else due["due"]
 
 
 def ask(
-    call: Call, kind: str, *, summary: str, details: str = "", options: Sequence[str] = (), expires_s: int = USUAL_S
+    call: Call,
+    kind: str,
+    *,
+    summary: str,
+    details: str = "",
+    options: Sequence[str] = (),
+    expires_s: int = USUAL_S,
+    delegated_to: str | None = None,
+    proposal: Mapping[str, Any] | None = None,
 ) -> Approval:
     """Put a request of the caller's before those who may decide. Everything that asks a person comes through here."""
     expires_at = call.now + expires_s * 1000
     shown = orjson.dumps([kind, call.caller.name, summary, details, list(options)])
     number = call.transaction.insert(
         "INSERT INTO approval (kind, asker, summary, details, options, hash, status, answer, comment, created_at,"
-        " expires_at) VALUES (:kind, :asker, :summary, :details, :options, :hash, 'pending', '', '', :now, :expires)",
+        " expires_at, delegated_to, project, field, proposal) VALUES (:kind, :asker, :summary, :details, :options,"
+        " :hash, 'pending', '', '', :now, :expires, :delegated_to, :project, :field, :proposal)",
         {
+            "delegated_to": delegated_to,
+            "project": None if proposal is None else proposal["project_id"],
+            "field": None if proposal is None else proposal["field"],
+            "proposal": None if proposal is None else orjson.dumps(proposal).decode(),
             "kind": kind,
             "asker": call.caller.name,
             "summary": summary,
@@ -290,7 +291,7 @@ def ask(
         },
     )
     call.wake_at(expires_at)
-    approval = _approval(_find(call, number))
+    approval = approval_of(find_approval(call, number))
     call.emit(ApprovalCreated(approval), subject=approval.id)
     return approval
 
@@ -298,14 +299,15 @@ def ask(
 def pending_approvals(call: Call) -> list[Approval]:
     """Return everything that waits for a decision."""
     rows = call.transaction.all("SELECT * FROM approval WHERE status = 'pending' ORDER BY expires_at, id LIMIT 200")
-    return [_approval(row) for row in rows]
+    return [approval_of(row) for row in rows]
 
 
-def _find(call: Call, number: int) -> Row:
-    row = call.transaction.one("SELECT * FROM approval WHERE id = :id", {"id": number})
-    if row is None:
-        raise NotFound(f"No approval ap_{number}.", hint="Look: GET /api/approvals", field="approval_id")
-    return row
+def _apply(call: Call, row: Row) -> None:
+    """Write what was proposed, in the name of who proposed it."""
+    proposal = orjson.loads(row["proposal"])
+    asker = Caller(row["asker"], "", "")
+    reason = f"{proposal['reason']} (ap_{row['id']}, approved by {call.caller.name})".strip()
+    write_field(call.acting_as(asker), row["project"], row["field"], proposal["text"], reason=reason, source="approval")
 
 
 def _check_decider(call: Call, row: Row) -> None:
@@ -316,18 +318,6 @@ def _check_decider(call: Call, row: Row) -> None:
         f"ap_{row['id']} is not yours to decide.",
         hint="A chairman or an operator decides, or whom they name: POST …/delegate.",
     )
-
-
-def _change(call: Call, row: Row, fields: dict[str, Any]) -> Approval:
-    call.transaction.run(
-        f"UPDATE approval SET {', '.join(f'{name} = :{name}' for name in fields)} WHERE id = :id",  # noqa: S608
-        {**fields, "id": row["id"]},
-    )
-    if "expires_at" in fields:
-        call.wake_at(fields["expires_at"])
-    approval = _approval(_find(call, row["id"]))
-    call.emit(ApprovalChanged(approval), subject=approval.id)
-    return approval
 
 
 def _decided(row: Row) -> Conflict:
@@ -354,24 +344,3 @@ def _outcome(approval: Approval) -> str:
 
 def _told(approval: Approval) -> str:
     return f"{approval.id} “{approval.summary}” {_outcome(approval)}."
-
-
-def _approval(row: Row) -> Approval:
-    return Approval(
-        id=f"ap_{row['id']}",
-        kind=row["kind"],
-        asker=row["asker"],
-        summary=row["summary"],
-        details=row["details"],
-        options=orjson.loads(row["options"]),
-        hash=row["hash"],
-        status=row["status"],
-        delegated_to=row["delegated_to"],
-        snoozed_until=iso_or_none(row["snoozed_until"]),
-        decided_by=row["decided_by"],
-        answer=row["answer"],
-        comment=row["comment"],
-        created_at=iso(row["created_at"]),
-        expires_at=iso(row["expires_at"]),
-        decided_at=iso_or_none(row["decided_at"]),
-    )

@@ -1,0 +1,1 @@
+"""Approvals: what waits for a person. `model` is a request and its row, `queue` asks, decides and expires."""
