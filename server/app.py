@@ -31,9 +31,12 @@ from server.features import (
     audit,
     channels,
     deliveries,
+    goals,
     inbox,
+    knowledge,
     members,
     messages,
+    reservations,
     sessions,
     snapshot,
     team,
@@ -67,7 +70,22 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
-    *(queue, store, past, gaps, board, claims, calendar, firing, snapshot, terminals, audit),
+    *(
+        queue,
+        store,
+        past,
+        gaps,
+        board,
+        claims,
+        calendar,
+        firing,
+        knowledge,
+        goals,
+        reservations,
+        snapshot,
+        terminals,
+        audit,
+    ),
 )
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024

@@ -52,7 +52,7 @@ class Client:
         self._prefix = parts.path.rstrip("/")
         self.token = token
 
-    def get(self, path: str, **query: object) -> Json:
+    def get(self, path: str, /, **query: object) -> Json:
         return self._request("GET", path, query=query)
 
     def post(self, path: str, body: Mapping[str, object] | None = None, *, key: str | None = None) -> Json:

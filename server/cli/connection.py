@@ -133,13 +133,15 @@ def no_server(options: ServerOptions) -> CommandFailed:
 
 
 def given_token(options: ServerOptions) -> str | None:
-    """Return the token of --token-file or BULLPEN_TOKEN."""
-    if options.token_file is None:
-        return os.environ.get("BULLPEN_TOKEN") or None
+    """Return the token of --token-file, of BULLPEN_TOKEN, or of the file that an agent is given."""
+    file = options.token_file
+    if file is None:
+        token, agents_file = os.environ.get("BULLPEN_TOKEN"), os.environ.get("BULLPEN_TOKEN_FILE")
+        if token or not agents_file:
+            return token or None
+        file = Path(agents_file)
     try:
-        return options.token_file.read_text(encoding="utf-8").strip()
+        return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise CommandFailed(
-            f"The token file {options.token_file} cannot be read: {reason}.", code=ExitCode.USAGE
-        ) from None
+        raise CommandFailed(f"The token file {file} cannot be read: {reason}.", code=ExitCode.USAGE) from None

@@ -29,6 +29,7 @@ _COMMANDS = {
     "task": ("task", "Add, list, take and finish tasks."),
     "schedule": ("schedule", "Try out, add, list, pause, run and remove schedules."),
     "state": ("state", "Read and write shared state."),
+    "lock": ("lock", "Show, check and release file reservations."),
     "audit": ("audit", "Show who changed what, and check that the trail is whole."),
     "token": ("token", "Make, list, rotate and revoke tokens."),
     "team": ("team", "Make and list teams."),

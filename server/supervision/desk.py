@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -138,6 +140,11 @@ class AgentDesk:
             connected=connected,
         )
         self.courier.wake()
+
+    async def report_edit(self, path: str) -> None:
+        """Tell those whom it concerns that the agent has changed a file."""
+        file, inside = _placed(path, self._agent.workdir)
+        await self._dispatch.as_system("report_edit", member=self.name, path=file, project_path=inside)
 
     # Its life -----------------------------------------------------------------------------------------------------
 
@@ -365,6 +372,12 @@ class AgentDesk:
         if attachment is None or run is None or attachment.record.agent_pid is None:
             return None
         return await asyncio.to_thread(self.kind.observe, run, attachment.record.agent_pid)
+
+
+def _placed(path: str, folder: Path) -> tuple[str, str]:
+    """Return a file's absolute path, and its path within a folder, or nothing if it lies elsewhere."""
+    file = Path(os.path.normpath(folder / path))
+    return str(file), file.relative_to(folder).as_posix() if file.is_relative_to(folder) else ""
 
 
 def _tail(end: ExitRecord | None) -> str:

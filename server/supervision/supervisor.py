@@ -71,6 +71,8 @@ class Supervisor:
         meaning = desk.kind.read_hook(payload)
         if meaning.prompt is not None:
             await desk.courier.prompt_seen(find_push_ids(meaning.prompt))
+        if meaning.edited is not None:
+            await desk.report_edit(meaning.edited)
         if meaning.activity is not None:
             await desk.report_activity(meaning.activity)
         return meaning.answer

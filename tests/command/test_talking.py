@@ -9,7 +9,7 @@ import pytest
 
 from server.cli.client import Client
 from server.cli.failure import CommandFailed
-from tests.command.conftest import Desk
+from tests.command.conftest import COMMAND, Desk
 
 
 def test_status_shows_the_agents_and_json_the_fields_that_were_named(served: Desk) -> None:
@@ -256,3 +256,38 @@ def test_state_is_written_read_and_remembered(served: Desk) -> None:
     late = served.bullpen("state", "set", "shop", "api/port", "1", "--expect", "1")
     assert late.returncode == 5
     assert "version 2" in late.stderr
+
+
+def test_a_commit_of_what_another_works_on_is_held_up_and_a_server_that_is_away_holds_up_nothing(
+    served: Desk,
+) -> None:
+    token = served.bullpen("token", "create", "ada", "--kind", "agent").stdout.strip()
+    (served.folder / "ada.token").write_text(token)
+    repository = served.folder / "repository"
+    repository.mkdir()
+    who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    tokens = {"BULLPEN_URL": served.url(), "BULLPEN_TOKEN_FILE": str(served.folder / "ada.token")}
+    agent = {**served.environment, **who, **tokens}
+
+    def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command, cwd=repository, env=agent | environment, text=True, capture_output=True, timeout=60, check=False
+        )
+
+    assert run("git", "init", "-q").returncode == 0
+    assert run(*COMMAND, "lock", "guard").returncode == 0
+    assert run(*COMMAND, "lock", "guard").returncode == 0, "again"
+    for file in ("api.py", "docs.md"):
+        (repository / file).write_text("x")
+    operator = (served.teams / "demo" / "run" / "operator.token").read_text().strip()
+    Client(served.url(), operator).post("/api/reservations", {"paths": ["api.*"], "reason": "new route"})
+    run("git", "add", "docs.md")
+    assert run("git", "commit", "-qm", "docs").returncode == 0
+    run("git", "add", "api.py")
+    refused = run("git", "commit", "-qm", "api")
+    assert refused.returncode == 1
+    assert "api.py is chairman's until" in refused.stdout + refused.stderr
+    assert "new route" in refused.stdout + refused.stderr
+    assert "api.*" in served.bullpen("lock", "list").stdout
+    assert run("git", "commit", "-qm", "api", BULLPEN_URL="http://127.0.0.1:9").returncode == 0
+    assert "1 released" in served.bullpen("lock", "release").stderr

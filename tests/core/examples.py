@@ -70,6 +70,15 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
         {"project_id": "shop", "fields": ["region@2"]},
     ),
     "set_state_gate": lambda scene: ("/api/state/gate", {"project_id": "shop", "on": True}),
+    "post_knowledge": lambda scene: ("/api/knowledge", {"content": "The port is 8080.", "tags": ["net"]}),
+    "retract_knowledge": lambda scene: (
+        f"/api/knowledge/{scene.ids['finding']}/retract",
+        {"reason": "it was the other one"},
+    ),
+    "reserve_files": lambda scene: ("/api/reservations", {"paths": ["src/api.py", "docs/**"]}),
+    "release_files": lambda scene: ("/api/reservations/release", {}),
+    "create_goal": lambda scene: ("/api/goals", {"title": "Ship it", "weight": 3, "task_ids": [scene.ids["task"]]}),
+    "update_goal": lambda scene: (f"/api/goals/{scene.ids['goal']}", {"weight": 5}),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},
@@ -119,7 +128,17 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         schedule = await chairman.post("/api/schedules", daily)
         for region in ("eu", "us"):
             await ada.post("/api/state", {"project_id": "shop", "field": "region", "value": region})
+        finding = await ada.post("/api/knowledge", {"content": "The host is db-1."})
+        await chairman.post("/api/reservations", {"paths": ["Makefile"]})
+        goal = await chairman.post("/api/goals", {"title": "Be ready"})
         asked = await ada.post("/api/approvals", {"kind": "action", "summary": "upgrade the database"})
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
-        ids = {"message": message["id"], "token": token["id"], "task": task["id"], "schedule": schedule["id"]}
+        ids = {
+            "message": message["id"],
+            "token": token["id"],
+            "task": task["id"],
+            "schedule": schedule["id"],
+            "goal": goal["id"],
+        }
+        ids |= {"finding": finding["finding"]["id"]}
         yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})

@@ -44,6 +44,21 @@ async def test_what_is_sent_to_a_busy_agent_reaches_it_at_its_next_tool_boundary
         assert (await road.wait_until_receipt(later, "handled"))["seen_at"]
 
 
+async def test_an_agent_that_edits_what_another_has_reserved_is_told_and_so_is_the_other(open_road: OpenRoad) -> None:
+    async with open_road("ada", permission_mode="auto") as road:
+        chairman = road.office.chairman
+        await chairman.post("/api/reservations", {"paths": ["notes/**"], "reason": "proof-reading"})
+        file = road.office.config.agents[0].workdir / "notes" / "today.md"
+        road.api.when(use_tool("Write", {"file_path": str(file), "content": "done"}), contains="write it down", times=1)
+        await road.say("general", "@ada write it down")
+
+        told = await road.api.wait_until(lambda request: "is edited by chairman too" in request.new_text)
+        assert str(file) in told.new_text
+        history = await chairman.get("/api/history?channel=dm:chairman:system")
+        assert [f"ada has just edited {file}" in message["content"] for message in history["messages"]] == [True]
+        assert file.read_text() == "done"
+
+
 async def test_two_real_agents_hold_a_conversation_of_ten_messages(open_road: OpenRoad) -> None:
     async with open_road("ada", "bo") as road:
         for number in range(1, 10):

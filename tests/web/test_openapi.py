@@ -9,6 +9,7 @@ from tests.core.examples import COMMANDS, REGISTRY, check_answer, open_scene
 
 QUERIES = [operation for operation in REGISTRY if not operation.changes and operation.path is not None]
 IN_PATH = {"id": "general", "name": "worker", "task_id": "task_1", "approval_id": "ap_1", "schedule_id": "sch_1"}
+IN_BODY = {"check_files": {"paths": ["src/api.py"]}}
 IN_QUERY = {
     "get_history": "?channel=general",
     "preview_schedule": "?every=1h",
@@ -42,7 +43,9 @@ async def test_real_answers_and_errors_keep_to_the_document(tmp_path: Path) -> N
             assert operation.path is not None
             names = {**IN_PATH, **({"id": scene.ids["message"]} if "messages" in operation.path else {})}
             path = operation.path.format_map(names)
-            status, answer = await chairman.ask("GET", path + IN_QUERY.get(operation.name, ""))
+            status, answer = await chairman.ask(
+                str(operation.method), path + IN_QUERY.get(operation.name, ""), IN_BODY.get(operation.name)
+            )
             assert status == (401 if operation.name == "get_session" else 200), (operation.name, answer)
             check_answer(answer, operation, status, document)
 

@@ -175,10 +175,10 @@ def create_task(
     number = call.transaction.insert(
         "INSERT INTO task (seq, version, kind, title, body, status, blocked_reason, priority, weight, creator,"
         " assignee, assigned_by, parent, source_message, channel, labels, requires, due_at, result, unmet,"
-        " max_attempts, lease_ttl_s, related_project, related_state, target_value, created_at, updated_at) VALUES (:seq, 1, :kind, :title, :body, 'todo', '',"
-        " :priority, :weight, :creator, :assignee, :assigned_by, :parent, :source, :channel, :labels, :requires,"
-        " :due_at, '', :unmet, :max_attempts, :lease_ttl_s, :related_project, :related_state, :target_value, :now,"
-        " :now)",
+        " max_attempts, lease_ttl_s, related_project, related_state, target_value, created_at, updated_at)"
+        " VALUES (:seq, 1, :kind, :title, :body, 'todo', '', :priority, :weight, :creator, :assignee, :assigned_by,"
+        " :parent, :source, :channel, :labels, :requires, :due_at, '', :unmet, :max_attempts, :lease_ttl_s,"
+        " :related_project, :related_state, :target_value, :now, :now)",
         {
             "seq": next_seq(call.transaction),
             "kind": kind,

@@ -77,6 +77,8 @@ class HookMeaning:
     activity: Activity | None = None
     prompt: str | None = None
     """Text that has just entered the model's turn: the proof that a pushed message was seen."""
+    edited: str | None = None
+    """A file that the agent has just changed, as its CLI names it."""
     session_id: str | None = None
     """The conversation it happened in; another than the run's after the agent was told to clear it."""
     answer: Mapping[str, object] = field(default_factory=dict)

@@ -34,6 +34,8 @@ _NEEDS_SOMEONE = {
     "verification_required": "its account wants a verification",
     "model_not_found": "its model does not exist: correct model in agents.yaml",
 }
+_EDITING = {"Edit": "file_path", "MultiEdit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path"}
+"""Tools that change a file, and the argument that names it."""
 _LONGEST_DETAIL = 120
 _OWN_TOOLS = f"mcp__{SERVER_NAME}__"
 _CONSENT = {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": {"behavior": "allow"}}}
@@ -52,6 +54,7 @@ def meaning_of(payload: Mapping[str, object]) -> HookMeaning:
     return HookMeaning(
         activity=Activity(*activity, source="hook") if activity else None,
         prompt=prompt if isinstance(prompt, str) else None,
+        edited=_edited(payload),
         session_id=_session(payload),
     )
 
@@ -59,6 +62,14 @@ def meaning_of(payload: Mapping[str, object]) -> HookMeaning:
 def _session(payload: Mapping[str, object]) -> str | None:
     session = payload.get("session_id")
     return session if isinstance(session, str) else None
+
+
+def _edited(payload: Mapping[str, object]) -> str | None:
+    given = payload.get("tool_input")
+    if payload.get("hook_event_name") != "PostToolUse" or not isinstance(given, Mapping):
+        return None
+    path = given.get(_EDITING.get(str(payload.get("tool_name")), ""))
+    return path if isinstance(path, str) and path else None
 
 
 def _activity(payload: Mapping[str, object]) -> tuple[str, str] | None:
