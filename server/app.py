@@ -45,7 +45,7 @@ from server.features import (
 from server.features.approvals import queue
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, store
-from server.features.tasks import board, claims
+from server.features.tasks import board, claims, reminders
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
@@ -70,22 +70,8 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
-    *(
-        queue,
-        store,
-        past,
-        gaps,
-        board,
-        claims,
-        calendar,
-        firing,
-        knowledge,
-        goals,
-        reservations,
-        snapshot,
-        terminals,
-        audit,
-    ),
+    *(queue, store, past, gaps, board, claims, reminders, calendar, firing),
+    *(knowledge, goals, reservations, snapshot, terminals, audit),
 )
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024

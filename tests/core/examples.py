@@ -79,6 +79,10 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "release_files": lambda scene: ("/api/reservations/release", {}),
     "create_goal": lambda scene: ("/api/goals", {"title": "Ship it", "weight": 3, "task_ids": [scene.ids["task"]]}),
     "update_goal": lambda scene: (f"/api/goals/{scene.ids['goal']}", {"weight": 5}),
+    "set_reminders": lambda scene: (
+        "/api/reminders",
+        {"steps": [{"on": "due", "after_s": 0, "to": ["assignee"]}], "quiet": {"start": "22:00", "end": "07:00"}},
+    ),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},

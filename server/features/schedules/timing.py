@@ -93,7 +93,7 @@ def read_timing(
     *, cron_expr: str | None, every: str | None, at: str | None, zone: str, now: int, anchor: int | None = None
 ) -> Timing:
     """Read when a schedule runs. Raises BadArgument if it never does, or more often than once a minute."""
-    place = _zone(zone)
+    place = zone_of(zone)
     if sum(given is not None for given in (cron_expr, every, at)) != 1:
         raise BadArgument("Say when: one of cron_expr, every and at.", hint="As cron_expr=“0 9 * * 1-5”.", field="at")
     if cron_expr is not None:
@@ -189,7 +189,8 @@ def _clock_changes(cron: Cron, zone: ZoneInfo, now: int) -> list[str]:
     return found
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone by its name. Raises BadArgument."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # also a name that is a folder, or no file's name at all

@@ -19,6 +19,7 @@ from server.features.messages import NOTICE_EVENTS, send_notice
 from server.features.state.model import FieldName, ProjectId, encoded
 from server.features.state.store import STATE_EVENTS, Change, put
 from server.features.tasks.changes import change, note_change, roll_up
+from server.features.tasks.checkins import next_checkin
 from server.features.tasks.model import (
     CLOSED,
     OPEN,
@@ -50,6 +51,7 @@ _LONGEST_LEASE_S = 86_400
 _DEEPEST = 100
 
 Moment = Annotated[str, Field(max_length=40, description="As 2026-11-24 or 2026-11-24T17:00:00Z.")]
+Interval = Annotated[str, Field(max_length=200, description="daily, weekly, biweekly, or cron: how often to report.")]
 Statuses = Annotated[str, Field(max_length=100, description="One or several, as `todo,doing`. Open ones by default.")]
 Sort = Literal["-priority", "created_at", "-created_at", "updated_at", "-updated_at", "due_date", "status", "title"]
 _ORDERS = {
@@ -159,6 +161,7 @@ def create_task(
     related_project: ProjectId | None = None,
     related_state: FieldName | None = None,
     target_value: JsonValue = None,
+    checkin_interval: Interval | None = None,
 ) -> Task:
     """Create a task. depends_on blocks it until all listed tasks are done.
 
@@ -175,10 +178,11 @@ def create_task(
     number = call.transaction.insert(
         "INSERT INTO task (seq, version, kind, title, body, status, blocked_reason, priority, weight, creator,"
         " assignee, assigned_by, parent, source_message, channel, labels, requires, due_at, result, unmet,"
-        " max_attempts, lease_ttl_s, related_project, related_state, target_value, created_at, updated_at)"
+        " max_attempts, lease_ttl_s, related_project, related_state, target_value, checkin_interval,"
+        " next_checkin_at, created_at, updated_at)"
         " VALUES (:seq, 1, :kind, :title, :body, 'todo', '', :priority, :weight, :creator, :assignee, :assigned_by,"
         " :parent, :source, :channel, :labels, :requires, :due_at, '', :unmet, :max_attempts, :lease_ttl_s,"
-        " :related_project, :related_state, :target_value, :now, :now)",
+        " :related_project, :related_state, :target_value, :checkin_interval, :next_checkin_at, :now, :now)",
         {
             "seq": next_seq(call.transaction),
             "kind": kind,
@@ -198,6 +202,8 @@ def create_task(
             "unmet": sum(row["status"] != "done" for row in needed),
             "max_attempts": max_attempts,
             "lease_ttl_s": lease_ttl_s,
+            "checkin_interval": checkin_interval,
+            "next_checkin_at": next_checkin(checkin_interval, call.now),
             "related_project": related_project,
             "related_state": related_state,
             "target_value": None if related_state is None else encoded(target_value),

@@ -19,6 +19,7 @@ from server.features.messages import send_notice
 from server.features.tasks.board import (
     CHANGED,
     DONE,
+    Interval,
     Moment,
     moment,
     tell_assignee,
@@ -26,6 +27,7 @@ from server.features.tasks.board import (
     write_related,
 )
 from server.features.tasks.changes import change, require_version
+from server.features.tasks.checkins import next_checkin
 from server.features.tasks.model import (
     CLOSED,
     PRIORITIES,
@@ -129,7 +131,7 @@ def claim_task(
     emits=DONE,
     repeatable=True,
     describe=lambda task: describe_task(task),
-    hidden=("body", "weight", "result", "depends_on", "version"),
+    hidden=("body", "weight", "result", "depends_on", "version", "checkin_interval"),
 )
 def update_task(
     call: Call,
@@ -150,6 +152,7 @@ def update_task(
     result: Body | None = None,
     depends_on: Annotated[list[TaskId], Field(max_length=50)] | None = None,
     version: int | None = None,
+    checkin_interval: Interval | Literal[""] | None = None,
 ) -> Task:
     """Change fields, add a note, or set status. blocked needs a reason; todo releases your claim. Renews your lease.
 
@@ -165,6 +168,9 @@ def update_task(
     )  # fmt: skip
     if due_date is not None:
         fields["due_at"] = moment(due_date or None)
+    if checkin_interval is not None:
+        fields["checkin_interval"] = checkin_interval or None
+        fields["next_checkin_at"] = next_checkin(checkin_interval, call.now)
     if assignee is not None:
         if assignee:
             require_active(call.transaction, assignee, field="assignee")

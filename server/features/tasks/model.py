@@ -54,6 +54,7 @@ class Task:
     labels: list[str]
     requires: list[str]
     due_date: str | None
+    checkin_interval: str | None
     result: str
     related_project: str | None
     related_state: str | None
@@ -112,6 +113,7 @@ def task_of(row: Row) -> Task:
         labels=orjson.loads(row["labels"]),
         requires=orjson.loads(row["requires"]),
         due_date=iso_or_none(row["due_at"]),
+        checkin_interval=row["checkin_interval"],
         result=row["result"],
         related_project=row["related_project"],
         related_state=row["related_state"],
