@@ -53,7 +53,9 @@ async def serve() -> None:
             gated, bare, other = (_listening() for _ in range(3))
             host = _host(gated)
             identity = Identity(database, members.find_caller, sessions.find_session, wall_clock)
-            app = web.Application(middlewares=[answer_errors, Gate(identity, [host]).middleware])
+            app = web.Application(
+                middlewares=[answer_errors, Gate(identity, [host], dispatch.record_denial).middleware]
+            )
             add_operations(app, dispatch.registry, dispatch)
             tools = Tools(dispatch.registry, dispatch, clean=str)
             Mcp(tools, [host]).add_to(app)

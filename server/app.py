@@ -36,6 +36,7 @@ from server.features import (
     knowledge,
     members,
     messages,
+    reports,
     reservations,
     sessions,
     snapshot,
@@ -71,7 +72,7 @@ logger = logging.getLogger(__name__)
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
     *(queue, store, past, gaps, board, claims, reminders, calendar, firing),
-    *(knowledge, goals, reservations, snapshot, terminals, audit),
+    *(knowledge, goals, reservations, snapshot, terminals, audit, reports),
 )
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024
@@ -165,7 +166,7 @@ class Office:
         self._beside: list[asyncio.Task[None]] = []
         identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
         dispatch.access_changed = identity.forget
-        gate = Gate(identity, hosts, config.public_url)
+        gate = Gate(identity, hosts, dispatch.record_denial, config.public_url)
         self.web = web.Application(middlewares=[answer_errors, gate.middleware], client_max_size=LONGEST_BODY_BYTES)
         self.web.on_response_prepare.append(add_headers)
         self._runner = web.AppRunner(self.web, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)

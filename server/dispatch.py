@@ -37,6 +37,9 @@ class Answer:
     """The effect was had before, under the same idempotency key; this is that answer again."""
 
 
+DENIALS_A_MINUTE = 10
+
+
 class Dispatch:
     """The one way in: REST, MCP, CLI, dashboard and the server's own parts all call operations here."""
 
@@ -63,6 +66,8 @@ class Dispatch:
         self.due_changed: Callable[[int], None] = lambda moment: None
         """Called with the moment (UTC ms) at which something that was just committed falls due."""
         self._soonest_due: int | None = None
+        self._denials: dict[str, tuple[int, int]] = {}
+        """Member → the minute, and how often they were refused something in it."""
 
     async def run(
         self,
@@ -77,6 +82,20 @@ class Dispatch:
 
         Raises BadArgument, NotSignedIn, NotAllowed, KeyReused, and what the operation raises.
         """
+        try:
+            return await self._permitted(operation, caller, arguments, door, idempotency_key)
+        except NotAllowed as refused:
+            await self.record_denial(operation.name, caller, door, refused)
+            raise
+
+    async def _permitted(
+        self,
+        operation: Operation,
+        caller: Caller,
+        arguments: Mapping[str, object] | BaseModel,
+        door: str,
+        idempotency_key: str | None,
+    ) -> Answer:
         permit(operation.allow, caller)
         checked = arguments if isinstance(arguments, BaseModel) else validate(operation, arguments)
         if not operation.waits:
@@ -89,6 +108,19 @@ class Dispatch:
                 return await self._once(operation, caller, checked, door, idempotency_key, may_wait=left > 0)
             except NotYet as not_yet:
                 await self._feed.wait_for_audience(head, not_yet.audiences, left)
+
+    async def record_denial(self, operation: str, caller: Caller, door: str, refused: NotAllowed) -> None:
+        """Put a refused attempt in the trail: of each member as many a minute as tell that they try."""
+        if caller.kind in ("system", "anonymous"):
+            return
+        minute = self._clock() // 60_000
+        counted, count = self._denials.get(caller.name, (minute, 0))
+        count = count + 1 if counted == minute else 1
+        self._denials[caller.name] = minute, count
+        if count <= DENIALS_A_MINUTE:
+            await self.as_system(
+                "record_denial", member=caller.name, operation=operation, door=door, message=refused.message
+            )
 
     def committed(self) -> None:
         """Follow each commit, before its callers are answered (the writer's `after_commit`)."""

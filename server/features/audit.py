@@ -47,7 +47,14 @@ class AuditEntries:
     next_cursor: str | None
 
 
-@query("GET /api/audit", allow=READ_AUDIT)
+def _describe(found: AuditEntries) -> str:
+    lines = [f"{row.seq} {row.at[:19]}Z {row.actor} {row.operation} {row.kind} {row.subject}" for row in found.entries]
+    more = [f'… more: cursor="{found.next_cursor}"'] if found.next_cursor else []
+    return "\n".join([*lines, *more]) or "Nothing matches."
+
+
+@query("GET /api/audit", tool="get_changelog", toolset="audit", allow=READ_AUDIT, describe=_describe,
+       hidden=("details", "door", "kind"))  # fmt: skip
 def list_audit(
     call: Call,
     *,

@@ -120,7 +120,10 @@ _REFERENCE = "#/components/schemas/{model}"
 
 
 def _collected(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    schemas.update(schema.pop("$defs", {}))
+    """Move the named parts of a schema to those of the document. Two types of one name are a programming error."""
+    for name, part in schema.pop("$defs", {}).items():
+        if schemas.setdefault(name, part) != part:
+            raise ValueError(f"two different types are called {name}")
     return schema
 
 

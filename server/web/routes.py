@@ -11,7 +11,7 @@ from aiohttp import web
 from server.core.errors import BadArgument
 from server.core.operation import Operation, Registry
 from server.dispatch import Dispatch
-from server.web.security import CALLER, add_route, check_json
+from server.web.security import CALLER, add_route, check_json, door_of
 
 LONGEST_KEY = 255
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -22,13 +22,6 @@ def add_operations(app: web.Application, registry: Registry, dispatch: Dispatch)
     for operation in registry:
         if operation.method is not None and operation.path is not None:
             add_route(app, operation.method, operation.path, _handler(operation, dispatch), operation.allow)
-
-
-def door_of(request: web.Request) -> str:
-    """Say by which door a request came."""
-    if request[CALLER].session is not None:
-        return "dashboard"
-    return "cli" if request.headers.get("X-Bullpen-Client", "").startswith("cli/") else "rest"
 
 
 def json_response(value: object, *, status: int = 200) -> web.Response:

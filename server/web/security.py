@@ -58,11 +58,23 @@ def permission_of(app: web.Application, route: web.AbstractRoute) -> Permission 
     return app.get(_PERMISSIONS, {}).get(route)
 
 
+def door_of(request: web.Request) -> str:
+    """Say by which door a request came."""
+    if request[CALLER].session is not None:
+        return "dashboard"
+    return "cli" if request.headers.get("X-Bullpen-Client", "").startswith("cli/") else "rest"
+
+
+Denied = Callable[[str, Caller, str, NotAllowed], Awaitable[None]]
+"""Is told of each refusal: of what, to whom, by which door, and why."""
+
+
 class Gate:
     """Checks what must hold before any handler runs. Everything not expressly allowed is refused."""
 
-    def __init__(self, identity: Identity, hosts: Iterable[str], public_url: str | None = None) -> None:
+    def __init__(self, identity: Identity, hosts: Iterable[str], denied: Denied, public_url: str | None = None) -> None:
         self._identity = identity
+        self._denied = denied
         self._hosts = {host.lower() for host in hosts}
         self._public = urlsplit(public_url) if public_url else None
         if self._public is not None:
@@ -81,7 +93,12 @@ class Gate:
         # Where nothing is needed, credentials that no longer hold must not lock anybody out of signing in again.
         lenient = permission is ANYBODY and request.path not in _TAKES_CREDENTIALS
         request[CALLER] = ANONYMOUS if lenient else await self._identity.caller_of(request)
-        permit(permission, request[CALLER])
+        try:
+            permit(permission, request[CALLER])
+        except NotAllowed as refused:
+            resource = "" if route.resource is None else route.resource.canonical
+            await self._denied(f"{request.method} {resource}", request[CALLER], door_of(request), refused)
+            raise
         return await handler(request)
 
     def _check_host(self, request: web.Request) -> None:

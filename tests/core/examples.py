@@ -83,6 +83,7 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
         "/api/reminders",
         {"steps": [{"on": "due", "after_s": 0, "to": ["assignee"]}], "quiet": {"start": "22:00", "end": "07:00"}},
     ),
+    "generate_audit_report": lambda scene: ("/api/audit/reports", {"report_type": "compliance"}),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},

@@ -118,7 +118,10 @@ async def open_endpoint(file: Path, *, progress_s: float = 0.05) -> AsyncIterato
     host = f"127.0.0.1:{listening.getsockname()[1]}"
     identity = Identity(database, members.find_caller, sessions.find_session, wall_clock)
     dispatch.access_changed = identity.forget
-    app = web.Application(middlewares=[answer_errors, Gate(identity, [host]).middleware], client_max_size=1024 * 1024)
+    app = web.Application(
+        middlewares=[answer_errors, Gate(identity, [host], dispatch.record_denial).middleware],
+        client_max_size=1024 * 1024,
+    )
     tools = Tools(registry, dispatch, clean=clean_text)
     mcp = Mcp(tools, [host], progress_s=progress_s)
     mcp.add_to(app)
