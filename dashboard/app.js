@@ -9,16 +9,23 @@ import { approvals, reduceApprovals, waits } from "./stores/approvals.js";
 import { channels, directs, loadReads, places, reduceChannels, reduceReads, unreadOf } from "./stores/channels.js";
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
+import { reduceAudit } from "./stores/audit.js";
+import { loadSchedules, reduceSchedules, state as scheduleState } from "./stores/schedules.js";
+import { loadState, reduceState, state as sharedState } from "./stores/state.js";
 import { load as loadSession, me, signIn, signOut, signedIn } from "./stores/session.js";
 import { loadTasks, reduceTasks, state as taskState } from "./stores/tasks.js";
 import { theme, nextTheme } from "./stores/theme.js";
 import { AgentView } from "./views/agent.js";
 import { AgentsView } from "./views/agents.js";
 import { ChannelView, DirectView } from "./views/conversation.js";
+import { AuditView } from "./views/audit.js";
 import { ConversationsView } from "./views/conversations.js";
+import { MoreView, PLACES } from "./views/more.js";
 import { NowView } from "./views/now.js";
 import { Palette } from "./views/palette.js";
+import { SchedulesView } from "./views/schedules.js";
 import { SignIn } from "./views/sign-in.js";
+import { StateView } from "./views/state.js";
 import { Sidebar } from "./views/sidebar.js";
 import { TasksView } from "./views/tasks.js";
 import { TerminalView } from "./views/terminal.js";
@@ -27,7 +34,7 @@ import { Empty } from "./components/faces.js";
 import { Glyph } from "./components/state.js";
 import { clockSeconds } from "./components/relative-time.js";
 
-const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks, reduceApprovals];
+const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks, reduceApprovals, reduceSchedules, reduceState, reduceAudit];
 const live = new Live({ onEvent: (event) => REDUCERS.forEach((reduce) => reduce(event)), onReset: async () => (await loadSnapshot()).seq });
 
 async function loadSnapshot() {
@@ -39,6 +46,8 @@ async function loadSnapshot() {
   approvals.load(snapshot.approvals);
   me.value = snapshot.me;
   if (taskState.value.word !== "new") void loadTasks();
+  if (scheduleState.value.word !== "new") void loadSchedules();
+  if (sharedState.value.word !== "new") void loadState();
   document.documentElement.dataset.team = snapshot.team;
   forget();
   const page = await get("/api/history?channel=general&limit=8").catch(() => ({ messages: [] }));
@@ -79,6 +88,10 @@ function View() {
     case "direct": return html`<${DirectView} name=${name} />`;
     case "conversations": return html`<${ConversationsView} />`;
     case "tasks": return html`<${TasksView} />`;
+    case "schedules": return html`<${SchedulesView} />`;
+    case "state": return html`<${StateView} />`;
+    case "audit": return html`<${AuditView} />`;
+    case "more": return html`<${MoreView} />`;
     case "agents": return html`<${AgentsView} />`;
     case "agent": return html`<${AgentView} name=${name} />`;
     case "terminal": return html`<${TerminalView} name=${name} />`;
@@ -130,7 +143,8 @@ function TabBar() {
     <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now${waits() > 0 && html`<span class="badge needs">${waits()}</span>`}</a>
     <a href="/m" aria-current=${here("conversations", "channel", "direct")}>${icon("chat", { class: "lg" })}Chat${unread > 0 && html`<span class="badge">${unread}</span>`}</a>
     <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks", { class: "lg" })}Tasks</a>
-    <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a></nav>`;
+    <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a>
+    <a href="/more" aria-current=${here("more", ...PLACES.map(([, view]) => view))}>${icon("more", { class: "lg" })}More</a></nav>`;
 }
 
 effect(() => {

@@ -12,6 +12,7 @@ export function parse(path) {
   if (first === "c" && name) return { view: "channel", name };
   if (first === "dm" && name) return { view: "direct", name };
   if (first === "tasks") return { view: "tasks", name };
+  if (first === "schedules" || first === "state" || first === "audit" || first === "more") return { view: first, name };
   if (first === "m") return { view: "conversations" };
   if (first === "agents" && rest.length > 1 && rest[1] === "terminal") return { view: "terminal", name: rest[0] };
   if (first === "agents" && rest.length) return { view: "agent", name: rest[0] };

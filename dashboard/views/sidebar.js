@@ -8,6 +8,7 @@ import { createChannel, directs, otherParty, places, unreadOf } from "../stores/
 import { members } from "../stores/members.js";
 import { maySpeak, me } from "../stores/session.js";
 import { go } from "../router.js";
+import { PLACES } from "./more.js";
 import { Avatar, Name } from "../components/avatar.js";
 import { Dialog } from "../components/dialog.js";
 import { Glyph } from "../components/state.js";
@@ -20,7 +21,8 @@ export function Sidebar() {
   return html`<aside class="side" aria-label="Places">
     <nav aria-label="Main"><a href="/" aria-current=${here("now")}>${icon("home")}Now${waits() > 0 && html`<span class="badge needs" aria-label=${`${waits()} need you`}>${waits()}</span>`}</a>
       <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks")}Tasks</a>
-      <a href="/agents" aria-current=${here("agents")}>${icon("agent")}Agents<span class="count">${agents.rows.value.size}</span></a></nav>
+      <a href="/agents" aria-current=${here("agents")}>${icon("agent")}Agents<span class="count">${agents.rows.value.size}</span></a>
+      ${PLACES.map(([path, view, glyph, title]) => html`<a key=${path} href=${path} aria-current=${here(view)}>${icon(glyph)}${title}</a>`)}</nav>
     <${ChannelLinks} /><${DirectLinks} /><${AgentLinks} />
   </aside>`;
 }

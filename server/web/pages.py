@@ -12,7 +12,10 @@ from aiohttp import web
 from server.core.permission import ANYBODY
 from server.web.security import add_route
 
-DEEP_LINKS = ("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m", "/tasks", "/tasks/{rest:.*}")
+DEEP_LINKS = (
+    *("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m", "/tasks", "/tasks/{rest:.*}"),
+    *("/schedules", "/schedules/{rest:.*}", "/state", "/state/{rest:.*}", "/audit", "/more"),
+)
 """Paths that the dashboard's own router understands."""
 
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
