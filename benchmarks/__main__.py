@@ -12,7 +12,7 @@ from collections.abc import Callable
 from benchmarks.figure import Effort, Figure
 from benchmarks.machine import described
 
-BENCHMARKS = ("store", "slow_disk", "send", "stream", "idle", "mcp_call", "bridge_start", "push")
+BENCHMARKS = ("store", "slow_disk", "send", "stream", "idle", "mcp_call", "bridge_start", "push", "work", "odd_input")
 Measure = Callable[[Effort], list[Figure]]
 
 

@@ -288,33 +288,55 @@ def list_tasks(
     ranks = None if priority is None else [PRIORITIES.index(word) for word in _words(priority, PRIORITIES, "priority")]
     offset = offset_of(cursor)
     where = ["deleted_at IS NULL"]
-    values: dict[str, Any] = {"limit": limit + 1, "offset": offset}
-    if since_seq is None or status is not None:
-        where.append(_among("status", wanted, values))
+    values: dict[str, Any] = {"limit": limit + 1, "offset": offset, "depth": offset + limit + 1, "label": label}
     if ranks is not None:
         where.append(_among("priority", ranks, values))
     for column, value in (("assignee", assignee), ("creator", creator), ("parent", parent_id)):
         if value is not None:
             where.append(f"{column} = :{column}")
             values[column] = value
-    if label is not None:
-        where.append("id IN (SELECT task FROM task_label WHERE label = :label)")
-        values["label"] = label
     if since_seq is not None:
         where.append("seq > :since")
         values["since"] = since_seq
-    condition = " AND ".join(where)
-    rows = call.transaction.all(
-        f"SELECT * FROM task WHERE {condition} ORDER BY {_ORDERS[sort]} LIMIT :limit OFFSET :offset",  # noqa: S608
-        values,
-    )
-    counted = call.transaction.one(
-        f"SELECT count(*) AS total FROM (SELECT 1 FROM task WHERE {condition} LIMIT {_COUNTED_AT_MOST})",  # noqa: S608
-        values,
-    )
+    statuses = [] if since_seq is not None and status is None else wanted
+    found = _label_ids if label is not None else _task_ids
+    ids, counting = found(" AND ".join(where), statuses, sort, values)
+    rows = call.transaction.all(f"SELECT * FROM task WHERE id IN ({ids}) ORDER BY {_ORDERS[sort]}", values)  # noqa: S608
+    counted = call.transaction.one(f"SELECT count(*) AS total FROM ({counting} LIMIT {_COUNTED_AT_MOST})", values)  # noqa: S608
     assert counted is not None
     more = str(offset + limit) if len(rows) > limit else None
     return Tasks([task_of(row) for row in rows[:limit]], counted["total"], more)
+
+
+def _task_ids(where: str, statuses: list[str], sort: str, values: dict[str, Any]) -> tuple[str, str]:
+    """Return SQL for the ids of one page, and for those to be counted.
+
+    Each status is read by itself in the wanted order, from an index, and only as deep as the page reaches.
+    """
+    order = _ORDERS[sort]
+    page = f"ORDER BY {order} LIMIT :limit OFFSET :offset"
+    if not statuses:
+        return f"SELECT id FROM task WHERE {where} {page}", f"SELECT 1 FROM task WHERE {where}"  # noqa: S608
+    among = _among("status", statuses, values)
+    parts = [
+        f"SELECT * FROM (SELECT id, seq, status, priority, due_at, title FROM task WHERE status = :status_{number}"  # noqa: S608
+        f" AND {where} ORDER BY {order} LIMIT :depth)"
+        for number in range(len(statuses))
+    ]
+    counting = f"SELECT 1 FROM task WHERE {among} AND {where}"  # noqa: S608
+    return f"SELECT id FROM ({' UNION ALL '.join(parts)}) {page}", counting  # noqa: S608
+
+
+def _label_ids(where: str, statuses: list[str], sort: str, values: dict[str, Any]) -> tuple[str, str]:
+    """Return the same for one label: its rows hold what the usual order and the status need."""
+    among = f" AND {_among('task_label.status', statuses, values)}" if statuses else ""
+    found = f"FROM task_label WHERE label = :label{among}"
+    if where == "deleted_at IS NULL" and sort == "-priority":
+        live = "" if statuses else " AND task_label.status <> ''"
+        order = "ORDER BY priority DESC, task LIMIT :limit OFFSET :offset"
+        return f"SELECT task {found}{live} {order}", f"SELECT 1 {found}{live}"
+    labelled = f"FROM task WHERE {where} AND id IN (SELECT task {found})"
+    return f"SELECT id {labelled} ORDER BY {_ORDERS[sort]} LIMIT :limit OFFSET :offset", f"SELECT 1 {labelled}"
 
 
 @query("GET /api/tasks/{task_id}", tool="get_task", toolset="tasks", allow=READ, describe=_describe_details)
@@ -405,7 +427,7 @@ def _words(text: str, known: Sequence[str], field: str) -> list[str]:
 
 def _among(column: str, wanted: Sequence[object], values: dict[str, Any]) -> str:
     """Return a condition, and put its values among the others."""
-    names = [f"{column}_{number}" for number in range(len(wanted))]
+    names = [f"{column.rpartition('.')[2]}_{number}" for number in range(len(wanted))]
     values.update(zip(names, wanted, strict=True))
     return f"{column} IN ({', '.join(f':{name}' for name in names)})"
 
