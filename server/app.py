@@ -43,7 +43,7 @@ from server.features import (
     team,
     terminals,
 )
-from server.features.approvals import queue
+from server.features.approvals import proposals, queue
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, store
 from server.features.tasks import board, claims, reminders
@@ -71,7 +71,7 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
-    *(queue, store, past, gaps, board, claims, reminders, calendar, firing),
+    *(queue, proposals, store, past, gaps, board, claims, reminders, calendar, firing),
     *(knowledge, goals, reservations, snapshot, terminals, audit, reports),
 )
 """Every feature there is, in their declared order."""

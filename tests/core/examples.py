@@ -84,6 +84,10 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
         {"steps": [{"on": "due", "after_s": 0, "to": ["assignee"]}], "quiet": {"start": "22:00", "end": "07:00"}},
     ),
     "generate_audit_report": lambda scene: ("/api/audit/reports", {"report_type": "compliance"}),
+    "resolve_state_approval": lambda scene: (
+        f"/api/state/approvals/{scene.ids['proposal']}/resolve",
+        {"approved": True},
+    ),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},
@@ -133,6 +137,7 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         schedule = await chairman.post("/api/schedules", daily)
         for region in ("eu", "us"):
             await ada.post("/api/state", {"project_id": "shop", "field": "region", "value": region})
+        proposed = await bo.post("/api/state", {"project_id": "shop", "field": "region", "value": "ap"})
         finding = await ada.post("/api/knowledge", {"content": "The host is db-1."})
         await chairman.post("/api/reservations", {"paths": ["Makefile"]})
         goal = await chairman.post("/api/goals", {"title": "Be ready"})
@@ -145,5 +150,5 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
             "schedule": schedule["id"],
             "goal": goal["id"],
         }
-        ids |= {"finding": finding["finding"]["id"]}
+        ids |= {"proposal": proposed["approval_id"], "finding": finding["finding"]["id"]}
         yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})

@@ -127,7 +127,7 @@ async def test_a_proposal_about_an_earlier_version_is_shown_as_stale(office: Off
     status, answer = await ada.ask("POST", f"{path}/resolve", {"approved": True})
     assert (status, answer["error"]["code"]) == (409, "stale")
     assert await _value(ada, "port") == 3
-    await ada.post(f"{path}/resolve", {"approved": True, "even_if_stale": True})
+    await ada.post(f"/api/state/approvals/{proposed['approval_id']}/resolve", {"approved": True, "even_if_stale": True})
     assert await _value(ada, "port") == 2
 
 

@@ -180,3 +180,29 @@ async def test_blocked_needs_a_reason_and_loses_it_with_the_status(office: Offic
     _, again = await office.chairman.ask("PATCH", path, {"status": "doing"})
 
     assert (again["status"], again["blocked_reason"]) == ("doing", "")
+
+
+async def test_a_milestone_is_done_with_the_last_of_its_subtasks(office: OfficeUnderTest) -> None:
+    ada = await office.member("ada")
+    milestone = await ada.post("/api/tasks", {"title": "beta", "kind": "milestone"})
+    parts = [await ada.post("/api/tasks", {"title": title, "parent_id": milestone["id"]}) for title in ("a", "b", "c")]
+    await ada.post(f"/api/tasks/{parts[0]['id']}/done", {"result": "x"})
+    await ada.ask("PATCH", f"/api/tasks/{parts[1]['id']}", {"status": "cancelled"})
+    assert (await ada.get(f"/api/tasks/{milestone['id']}"))["task"]["status"] == "todo"
+    await ada.post(f"/api/tasks/{parts[2]['id']}/done", {"result": "x"})
+    reached = (await ada.get(f"/api/tasks/{milestone['id']}"))["task"]
+    assert (reached["status"], reached["progress"]) == ("done", 100)
+
+
+async def test_each_time_somebody_held_a_task_is_on_record(office: OfficeUnderTest) -> None:
+    ada, bo = await office.member("ada"), await office.member("bo")
+    task = await office.chairman.post("/api/tasks", {"title": "dig"})
+    path = f"/api/tasks/{task['id']}"
+    first = await ada.post("/api/tasks/claim", {"task_id": task["id"]})
+    await ada.ask("PATCH", path, {"status": "todo", "claim": first["claim"]})
+    second = await bo.post("/api/tasks/claim", {"task_id": task["id"]})
+    held = (await ada.get(path))["runs"]
+    assert [(run["member"], run["claim"], run["outcome"]) for run in held] == [("ada", 1, "released"), ("bo", 2, "")]
+    await bo.post(f"{path}/done", {"result": "dug", "claim": second["claim"]})
+    runs = (await ada.get(path))["runs"]
+    assert [(run["outcome"], run["ended_at"] is not None) for run in runs] == [("released", True), ("done", True)]

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from server.core.call import Call, Row
 from server.core.errors import BadArgument, BullpenError, Conflict, NotFound
-from server.core.moment import iso, milliseconds
+from server.core.moment import iso, iso_or_none, milliseconds
 from server.core.names import Cursor, Limit, MemberName, MessageId, offset_of
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
@@ -93,6 +93,19 @@ class TaskHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One time that somebody held a task."""
+
+    claim: int
+    member: str
+    run_id: str | None
+    began_at: str
+    ended_at: str | None
+    outcome: str
+    """What ended it: done, released, requeued, dead, left …; empty while it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskDetails:
     """One task and what belongs to it."""
 
@@ -101,6 +114,7 @@ class TaskDetails:
     depends_on: list[Task]
     blocks: list[Task]
     comments: list[TaskChange]
+    runs: list[TaskRun]
 
 
 def _describe_list(found: Tasks) -> str:
@@ -359,8 +373,20 @@ def get_task(call: Call, *, task_id: TaskId) -> TaskDetails:
         values,
     )
     notes = transaction.all("SELECT * FROM task_change WHERE task = :id AND comment <> '' ORDER BY id", values)
+    held = transaction.all("SELECT * FROM task_run WHERE task = :id ORDER BY claim", values)
+    runs = [
+        TaskRun(
+            row["claim"],
+            row["member"],
+            row["run_id"],
+            iso(row["began_at"]),
+            iso_or_none(row["ended_at"]),
+            row["outcome"],
+        )
+        for row in held
+    ]
     others = [[task_of(row) for row in rows] for rows in (children, needs, blocks)]
-    return TaskDetails(task, others[0], others[1], others[2], [_change_of(row) for row in notes])
+    return TaskDetails(task, others[0], others[1], others[2], [_change_of(row) for row in notes], runs)
 
 
 @query("GET /api/tasks/{task_id}/history", allow=READ)

@@ -6,7 +6,7 @@ from typing import Any
 from server.core.call import Call, Row
 from server.core.errors import Conflict
 from server.events.log import next_seq
-from server.features.tasks.model import CLOSED, Task, TaskChanged, json_text, task_of
+from server.features.tasks.model import CLOSED, OPEN, Task, TaskChanged, json_text, task_of
 
 _SHOWN = {"parent": "parent_id", "source_message": "source_msg", "due_at": "due_date"}
 """Column → the name under which a history shows it."""
@@ -29,6 +29,7 @@ def change(call: Call, row: Row, action: str, fields: Mapping[str, Any], *, comm
         {**values, "id": before["id"]},
     )
     note_change(call, before["id"], action, _difference(before, values), comment)
+    _note_run(call, before, values, action)
     task = task_of({**before, **values})
     _tell(call, task, action)
     if before["parent"] is not None and values.keys() & {"status", "progress", "weight", "deleted_at"}:
@@ -84,16 +85,45 @@ def _follow_status(call: Call, before: Mapping[str, Any], status: str) -> dict[s
     return {name: value for name, value in values.items() if name == "status" or before[name] != value}
 
 
+def _note_run(call: Call, before: Row, values: Mapping[str, Any], action: str) -> None:
+    """Put on record that somebody begins or ends to hold a task."""
+    if before["lease_expires_at"] is not None and values.get("lease_expires_at", 0) is None:
+        call.transaction.run(
+            "UPDATE task_run SET ended_at = :now, outcome = :action WHERE task = :task AND claim = :claim",
+            {"now": call.now, "action": action, "task": before["id"], "claim": before["claim"]},
+        )
+    if "claim" in values:
+        call.transaction.run(
+            "INSERT INTO task_run (task, claim, member, run_id, began_at) VALUES (:task, :claim, :member, :run, :now)",
+            {
+                "task": before["id"],
+                "claim": values["claim"],
+                "member": call.caller.name,
+                "run": values.get("holder_run", before["holder_run"]),
+                "now": call.now,
+            },
+        )
+
+
 def roll_up(call: Call, parent: int) -> None:
-    """Let a parent's progress follow from its subtasks, by weight; cancelled ones do not count."""
+    """Let a parent's progress follow from its subtasks, by weight; cancelled ones do not count.
+
+    A milestone is done with the last of them.
+    """
     row = call.transaction.one("SELECT * FROM task WHERE id = :id AND deleted_at IS NULL", {"id": parent})
     found = call.transaction.one(
-        "SELECT sum(weight) AS total, sum(weight * CASE status WHEN 'done' THEN 100 ELSE coalesce(progress, 0) END)"
+        "SELECT sum(weight) AS total, sum(status <> 'done') AS unfinished,"
+        " sum(weight * CASE status WHEN 'done' THEN 100 ELSE coalesce(progress, 0) END)"
         " AS achieved FROM task WHERE parent = :id AND status <> 'cancelled' AND deleted_at IS NULL",
         {"id": parent},
     )
-    if row is not None and found is not None and found["total"]:
-        change(call, row, "progress", {"progress": round(found["achieved"] / found["total"])})
+    if row is None or found is None or not found["total"]:
+        return
+    progress = round(found["achieved"] / found["total"])
+    fields: dict[str, Any] = {"progress": progress}
+    if row["kind"] == "milestone" and row["status"] in OPEN and found["unfinished"] == 0:
+        fields["status"] = "done"
+    change(call, row, "reached" if "status" in fields else "progress", fields)
 
 
 def _difference(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, list[Any]]:
