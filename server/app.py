@@ -36,6 +36,7 @@ from server.features import (
     knowledge,
     members,
     messages,
+    profiles,
     reports,
     reservations,
     sessions,
@@ -46,7 +47,7 @@ from server.features import (
 from server.features.approvals import proposals, queue
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, store
-from server.features.tasks import board, claims, reminders
+from server.features.tasks import board, claims, reading, reminders
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
@@ -71,7 +72,7 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, messages, inbox),
-    *(queue, proposals, store, past, gaps, board, claims, reminders, calendar, firing),
+    *(queue, proposals, store, past, gaps, profiles, board, reading, claims, reminders, calendar, firing),
     *(knowledge, goals, reservations, snapshot, terminals, audit, reports),
 )
 """Every feature there is, in their declared order."""

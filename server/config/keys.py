@@ -54,7 +54,7 @@ SETTINGS_NOT_YET = {
     "on_rate_limit": "An agent whose provider refuses it is shown as limited; nothing else is done.",
     "tools": "Every agent gets the tools of its rights.",
     "notify": "Nothing would be sent.",
-    "schedules": "Nothing would run.",
+    "schedules": "Make them in the dashboard or with `bullpen schedule add`.",
     "depends_on": "Agents start side by side.",
     "healthcheck": "Only the end of the process and the connection of the agent are watched.",
     "idle_stop": "Agents run until they are stopped.",

@@ -88,6 +88,10 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
         f"/api/state/approvals/{scene.ids['proposal']}/resolve",
         {"approved": True},
     ),
+    "update_agent_profile": lambda scene: (
+        "/api/state/agent-profile",
+        {"skills": ["python"], "relevant_fields": ["shop/api/*"]},
+    ),
     "request_approval": lambda scene: (
         "/api/approvals",
         {"kind": "action", "summary": "deploy", "details": "make deploy"},

@@ -20,28 +20,34 @@ _PROJECT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$", re.ASCII)
 _FIELD = re.compile(r"^[A-Za-z0-9_.:-]+(/[A-Za-z0-9_.:-]+)*$", re.ASCII)
 
 
-def _checked_project(value: str) -> str:
+def checked_project(value: str) -> str:
+    """Return the name of a project. Raises ValueError."""
     if not _PROJECT.fullmatch(value):
         raise ValueError("a project is 1 to 64 of A-Z a-z 0-9 _ . : -")
     return value
 
 
-def _checked_field(value: str) -> str:
+def checked_field(value: str) -> str:
+    """Return the name of a field. Raises ValueError."""
     if not _FIELD.fullmatch(value):
         raise ValueError("a field is made of A-Z a-z 0-9 _ . : - with single / between parts, as api/port")
     return value
 
 
-def _checked_pattern(value: str) -> str:
-    return value if value == "*" else (_checked_field(value.removesuffix("*").rstrip("/") or "x") and value)
+def checked_pattern(value: str) -> str:
+    """Return the name of a field, or the beginning of names with `*` behind it. Raises ValueError."""
+    stem = value.removesuffix("*")
+    if value != "*":
+        checked_field(stem.removesuffix("/") if stem != value else stem)
+    return value
 
 
-ProjectId = Annotated[str, Field(max_length=64), AfterValidator(_checked_project)]
+ProjectId = Annotated[str, Field(max_length=64), AfterValidator(checked_project)]
 FieldName = Annotated[
-    str, Field(max_length=256, description="As `port`, or `api/port`."), AfterValidator(_checked_field)
+    str, Field(max_length=256, description="As `port`, or `api/port`."), AfterValidator(checked_field)
 ]
 FieldPattern = Annotated[
-    str, Field(max_length=256, description="As `api/port`, or `api/*`."), AfterValidator(_checked_pattern)
+    str, Field(max_length=256, description="As `api/port`, or `api/*`."), AfterValidator(checked_pattern)
 ]
 Version = Annotated[int, Field(ge=0, lt=2**53)]
 

@@ -16,6 +16,7 @@ from server.core.names import MemberName, Note
 from server.core.operation import command
 from server.core.permission import SPEAK, SYSTEM
 from server.features.messages import send_notice
+from server.features.profiles import skills_of
 from server.features.tasks.board import (
     CHANGED,
     DONE,
@@ -97,7 +98,11 @@ def claim_task(
     """
     if (task_id is None) == (not next):
         raise BadArgument("Name a task, or take the best with next=true.", field="task_id")
-    row = _best(call, labels, capabilities) if task_id is None else find_task(call.transaction, task_id)
+    row = (
+        _best(call, labels, capabilities or skills_of(call.transaction, call.caller.name))
+        if task_id is None
+        else find_task(call.transaction, task_id)
+    )
     if row is None:
         return Claimed(None, None, None)
     me = call.caller.name
