@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from server.core.glob import plain_path
+
 MEMBER_NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 """Also a folder name, a shell word and a mention; so nothing in it needs quoting."""
 
@@ -71,6 +73,11 @@ ChannelName = Annotated[
 ]
 MessageId = Annotated[int, numbered("msg"), Field(description="Message, as `msg_91`.")]
 TokenId = Annotated[int, numbered("tok"), Field(description="Token, as `tok_3`.")]
+FilePath = Annotated[
+    str,
+    AfterValidator(plain_path),
+    Field(max_length=400, description="Relative to the project: `src/api.py`, `src/**`."),
+]
 Limit = Annotated[int, Field(ge=1, le=200, description="How many at most, 1 to 200.")]
 Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the page before.")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

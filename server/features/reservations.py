@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from server.core.call import Call, Row
 from server.core.event import Event, event
-from server.core.glob import can_meet, plain_path
+from server.core.glob import can_meet
 from server.core.moment import iso
-from server.core.names import MemberName, Note
+from server.core.names import FilePath, MemberName, Note
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK, SYSTEM
 from server.features.messages import NOTICE_EVENTS, send_notice
@@ -20,11 +20,6 @@ _AT_ONCE = 200
 EDITED_LATELY_MS = 30 * 60_000
 """Two who edit the same file within that time are told of each other."""
 
-FilePath = Annotated[
-    str,
-    Field(max_length=400, description="Relative to the project: `src/api.py`, `src/**`."),
-    AfterValidator(plain_path),
-]
 Paths = Annotated[list[FilePath], Field(min_length=1, max_length=_MOST_PATHS)]
 
 

@@ -206,3 +206,12 @@ async def test_each_time_somebody_held_a_task_is_on_record(office: OfficeUnderTe
     await bo.post(f"{path}/done", {"result": "dug", "claim": second["claim"]})
     runs = (await ada.get(path))["runs"]
     assert [(run["outcome"], run["ended_at"] is not None) for run in runs] == [("released", True), ("done", True)]
+
+
+async def test_a_task_names_the_files_it_is_about(office: OfficeUnderTest) -> None:
+    made = await office.chairman.post("/api/tasks", {"title": "x", "files": ["./src//api.py", "docs/**"]})
+    assert made["files"] == ["src/api.py", "docs/**"]
+    status, changed = await office.chairman.ask("PATCH", f"/api/tasks/{made['id']}", {"files": ["src/db.py"]})
+    assert (status, changed["files"]) == (200, ["src/db.py"])
+    status, answer = await office.chairman.ask("POST", "/api/tasks", {"title": "x", "files": ["../secrets"]})
+    assert (status, answer["error"]["field"]) == (400, "files.0")

@@ -21,6 +21,7 @@ from server.features.tasks.checkins import next_checkin
 from server.features.tasks.model import (
     PRIORITIES,
     Body,
+    Files,
     Labels,
     Priority,
     Task,
@@ -65,6 +66,7 @@ Interval = Annotated[str, Field(max_length=200, description="daily, weekly, biwe
         "related_project",
         "related_state",
         "target_value",
+        "files",
     ),
 )
 def create_task(
@@ -88,6 +90,7 @@ def create_task(
     related_state: FieldName | None = None,
     target_value: JsonValue = None,
     checkin_interval: Interval | None = None,
+    files: Files = [],  # noqa: B006 (pydantic copies it)
 ) -> Task:
     """Create a task. depends_on blocks it until all listed tasks are done.
 
@@ -104,11 +107,11 @@ def create_task(
     number = call.transaction.insert(
         "INSERT INTO task (seq, version, kind, title, body, status, blocked_reason, priority, weight, creator,"
         " assignee, assigned_by, parent, source_message, channel, labels, requires, due_at, result, unmet,"
-        " max_attempts, lease_ttl_s, related_project, related_state, target_value, checkin_interval,"
+        " max_attempts, lease_ttl_s, related_project, related_state, target_value, checkin_interval, files,"
         " next_checkin_at, created_at, updated_at)"
         " VALUES (:seq, 1, :kind, :title, :body, 'todo', '', :priority, :weight, :creator, :assignee, :assigned_by,"
         " :parent, :source, :channel, :labels, :requires, :due_at, '', :unmet, :max_attempts, :lease_ttl_s,"
-        " :related_project, :related_state, :target_value, :checkin_interval, :next_checkin_at, :now, :now)",
+        " :related_project, :related_state, :target_value, :checkin_interval, :files, :next_checkin_at, :now, :now)",
         {
             "seq": next_seq(call.transaction),
             "kind": kind,
@@ -129,6 +132,7 @@ def create_task(
             "max_attempts": max_attempts,
             "lease_ttl_s": lease_ttl_s,
             "checkin_interval": checkin_interval,
+            "files": json_text(list(dict.fromkeys(files))),
             "next_checkin_at": next_checkin(checkin_interval, call.now),
             "related_project": related_project,
             "related_state": related_state,

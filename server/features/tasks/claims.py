@@ -34,6 +34,7 @@ from server.features.tasks.model import (
     PRIORITIES,
     Body,
     ClaimNumber,
+    Files,
     Labels,
     Percent,
     Priority,
@@ -136,7 +137,7 @@ def claim_task(
     emits=DONE,
     repeatable=True,
     describe=lambda task: describe_task(task),
-    hidden=("body", "weight", "result", "depends_on", "version", "checkin_interval"),
+    hidden=("body", "weight", "result", "depends_on", "version", "checkin_interval", "files"),
 )
 def update_task(
     call: Call,
@@ -158,6 +159,7 @@ def update_task(
     depends_on: Annotated[list[TaskId], Field(max_length=50)] | None = None,
     version: int | None = None,
     checkin_interval: Interval | Literal[""] | None = None,
+    files: Files | None = None,
 ) -> Task:
     """Change fields, add a note, or set status. blocked needs a reason; todo releases your claim. Renews your lease.
 
@@ -170,6 +172,7 @@ def update_task(
         title=title, body=body, weight=weight, progress=progress, result=result, status=status,
         priority=None if priority is None else PRIORITIES.index(priority),
         labels=None if labels is None else json_text(list(dict.fromkeys(labels))),
+        files=None if files is None else json_text(list(dict.fromkeys(files))),
     )  # fmt: skip
     if due_date is not None:
         fields["due_at"] = moment(due_date or None)

@@ -11,7 +11,7 @@ from server.core.call import Call, Row, Transaction
 from server.core.errors import NotFound
 from server.core.event import Event, event
 from server.core.moment import iso, iso_or_none
-from server.core.names import message_id, numbered
+from server.core.names import FilePath, message_id, numbered
 
 Status = Literal["todo", "doing", "blocked", "review", "done", "failed", "cancelled"]
 OPEN = ("todo", "doing", "blocked", "review")
@@ -27,6 +27,7 @@ Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Body = Annotated[str, Field(max_length=20_000)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Labels = Annotated[list[Label], Field(max_length=20)]
+Files = Annotated[list[FilePath], Field(max_length=100)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 ClaimNumber = Annotated[int, Field(ge=0, description="What claim_task gave you.")]
 
@@ -53,6 +54,8 @@ class Task:
     channel: str | None
     labels: list[str]
     requires: list[str]
+    files: list[str]
+    """Paths of the project that it is about."""
     due_date: str | None
     checkin_interval: str | None
     result: str
@@ -112,6 +115,7 @@ def task_of(row: Row) -> Task:
         channel=row["channel"],
         labels=orjson.loads(row["labels"]),
         requires=orjson.loads(row["requires"]),
+        files=orjson.loads(row["files"]),
         due_date=iso_or_none(row["due_at"]),
         checkin_interval=row["checkin_interval"],
         result=row["result"],
