@@ -29,6 +29,7 @@ async def test_a_task_is_added_given_taken_and_closed_on_a_live_board(
     panel = page.get_by_role("complementary", name="Task 1")
     await expect(panel).to_contain_text("found it")
     await expect(panel).to_contain_text("60 %")
+    await expect(panel.get_by_role("region", name="Runs")).to_contain_text("holds it")
     await panel.get_by_role("textbox", name="Note").fill("good")
     await panel.get_by_role("button", name="Add").click()
     await expect(panel.get_by_role("region", name="Notes")).to_contain_text("good")
