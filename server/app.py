@@ -35,7 +35,6 @@ from server.features import (
     inbox,
     knowledge,
     members,
-    messages,
     profiles,
     reports,
     reservations,
@@ -45,6 +44,7 @@ from server.features import (
     terminals,
 )
 from server.features.approvals import proposals, queue
+from server.features.messages import history, sending, text_index
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, store
 from server.features.tasks import board, claims, reading, reminders
@@ -71,7 +71,7 @@ from server.web.tools import Tools
 logger = logging.getLogger(__name__)
 
 FEATURES = (
-    *(team, channels, members, sessions, agents, deliveries, messages, inbox),
+    *(team, channels, members, sessions, agents, deliveries, sending, history, inbox),
     *(queue, proposals, store, past, gaps, profiles, board, reading, claims, reminders, calendar, firing),
     *(knowledge, goals, reservations, snapshot, terminals, audit, reports),
 )
@@ -225,7 +225,7 @@ class Office:
 
 @contextlib.asynccontextmanager
 async def _store(config: Config) -> AsyncIterator[Store]:
-    database = SqliteDatabase(config.data / "team.sqlite3", finish=[messages.index_new_text, log.seal])
+    database = SqliteDatabase(config.data / "team.sqlite3", finish=[text_index.index_new_text, log.seal])
     await database.open()
     following: asyncio.Task[None] | None = None
     try:

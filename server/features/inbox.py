@@ -14,7 +14,7 @@ from server.features.agents import describe_state, find_agent
 from server.features.channels import Channel, access_of, readable_channels, resolve_channel
 from server.features.deliveries import MessageDelivery, Owed, handled_up_to, owed_to, seen
 from server.features.members import get_member
-from server.features.messages import MESSAGE_COLUMNS, Message, describe_message, message_of
+from server.features.messages.model import MESSAGE_COLUMNS, Message, describe_message, message_of, shown_channel
 from server.features.reads import Read, ReadUpdated, all_reads, mark_read, read_of
 from server.features.team import team_name
 
@@ -103,7 +103,7 @@ def _describe_identity(me: Identity) -> str:
 def _describe_check_in(found: CheckIn) -> str:
     if not found.messages:
         return f"Nothing new. {found.unread} unread in channels."
-    lines = [f"{_shown(message['channel'])} {describe_message(message)}" for message in found.messages]
+    lines = [f"{shown_channel(message['channel'])} {describe_message(message)}" for message in found.messages]
     more = f"\n… {found.more} more: check_in again" if found.more else ""
     return f"{len(found.messages)} new:\n" + "\n".join(lines) + more
 
@@ -111,14 +111,15 @@ def _describe_check_in(found: CheckIn) -> str:
 def _describe_inbox(inbox: Inbox) -> str:
     parts = []
     for part in inbox.channels:
-        parts.append(f"{_shown(part.channel)}: {part.unread_count} unread, ack_id {part.ack_id}")
+        parts.append(f"{shown_channel(part.channel)}: {part.unread_count} unread, ack_id {part.ack_id}")
         parts.extend(f"  {describe_message(message)}" for message in part.messages)
     return "\n".join(parts) or "Nothing unread."
 
 
 def _describe_channels(views: ChannelViews) -> str:
     return "\n".join(
-        f"{_shown(view.id)} ({view.type}): {view.unread} unread, {view.mentions} mentions" for view in views.channels
+        f"{shown_channel(view.id)} ({view.type}): {view.unread} unread, {view.mentions} mentions"
+        for view in views.channels
     )
 
 
@@ -170,7 +171,7 @@ def ack_inbox(call: Call, *, items: Annotated[list[AckItem], Field(min_length=1,
             "SELECT 1 FROM message WHERE id = :id AND channel = :channel", {"id": item.ack_id, "channel": place.id}
         )
         if here is None:
-            raise NotFound(f"No message msg_{item.ack_id} in {_shown(place.id)}.", field="items")
+            raise NotFound(f"No message msg_{item.ack_id} in {shown_channel(place.id)}.", field="items")
         handled_up_to(call, call.caller.name, place.id, item.ack_id)
         reads.append(mark_read(call, call.caller.name, place.id, item.ack_id))
     return Acknowledged(len(reads), reads)
@@ -244,7 +245,3 @@ def _message(transaction: Transaction, number: int) -> Message:
     row = transaction.one(f"SELECT {MESSAGE_COLUMNS} FROM message WHERE id = :id", {"id": number})  # noqa: S608
     assert row is not None
     return message_of(row)
-
-
-def _shown(channel: str) -> str:
-    return channel if channel.startswith("dm:") else f"#{channel}"

@@ -12,7 +12,7 @@ from server.core.moment import iso
 from server.core.names import FilePath, MemberName, Note
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK, SYSTEM
-from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.tasks.model import TaskId, task_id
 
 _MOST_PATHS = 100

@@ -13,7 +13,7 @@ from server.dispatch import Dispatch
 from server.events import log
 from server.events.feed import Feed
 from server.features.channels import access_of
-from server.features.messages import index_new_text
+from server.features.messages.text_index import index_new_text
 from server.storage.sqlite import SqliteDatabase
 from server.web.stream import SseFraming
 

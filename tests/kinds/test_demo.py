@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from server.features.inbox import CheckIn, check_in
-from server.features.messages import History, Message, get_history
+from server.features.messages.history import History, get_history
+from server.features.messages.model import Message
 from server.supervision.kinds.demo import Demo
 from server.supervision.kinds.demo_agent import SCRIPT, read_history, read_messages, reply_to_person
 from server.supervision.kinds.demo_agent import Message as Heard

@@ -22,7 +22,8 @@ from server.app import FEATURES
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
-from server.features import channels, members, messages, sessions
+from server.features import channels, members, sessions
+from server.features.messages import text_index
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.prompt_text import clean_text
 from server.web.errors import answer_errors
@@ -105,7 +106,7 @@ async def endpoint(tmp_path: Path) -> AsyncIterator[Endpoint]:
 @contextlib.asynccontextmanager
 async def open_endpoint(file: Path, *, progress_s: float = 0.05) -> AsyncIterator[Endpoint]:
     """Open an endpoint with a chairman `ada`, an agent `dev` and a lead `pm`."""
-    database = SqliteDatabase(file, finish=[messages.index_new_text])
+    database = SqliteDatabase(file, finish=[text_index.index_new_text])
     await database.open()
     feed = Feed(database, channels.access_of, SseFraming())
     registry = Registry([*FEATURES, probe])

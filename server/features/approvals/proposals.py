@@ -6,7 +6,7 @@ from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
 from server.features.approvals.model import Approval, ApprovalChanged, ApprovalId, approval_of
 from server.features.approvals.queue import Approvals, resolve_approval
-from server.features.messages import NOTICE_EVENTS
+from server.features.messages.sending import NOTICE_EVENTS
 from server.features.state.model import StateChanged
 
 _MOST = 200

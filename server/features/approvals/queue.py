@@ -27,7 +27,7 @@ from server.features.approvals.model import (
     change_approval,
     find_approval,
 )
-from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.state.changes import write_field
 from server.features.state.model import StateChanged
 from server.features.team import require_active

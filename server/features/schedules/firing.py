@@ -8,7 +8,7 @@ from server.core.errors import BullpenError, NotAllowed
 from server.core.operation import command
 from server.core.permission import OPERATE, SPEAK, SYSTEM, Permission
 from server.features.agents import AgentAsked, AgentStatus, find_agent, start_agent
-from server.features.messages import NOTICE_EVENTS, send_message, send_notice
+from server.features.messages.sending import NOTICE_EVENTS, send_message, send_notice
 from server.features.schedules.calendar import check_own, find_visible, plan
 from server.features.schedules.model import (
     Schedule,

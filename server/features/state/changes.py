@@ -8,7 +8,7 @@ import orjson
 from server.core.call import Call, Row
 from server.events.log import next_seq
 from server.features.approvals.model import ApprovalChanged, change_approval
-from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.state.model import StateChanged, StateField, find_field, state_of
 
 WRITES = (StateChanged, ApprovalChanged, *NOTICE_EVENTS)

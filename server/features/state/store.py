@@ -13,7 +13,7 @@ from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
 from server.features.approvals.model import Approval, ApprovalCreated
 from server.features.approvals.queue import ask
-from server.features.messages import send_notice
+from server.features.messages.sending import send_notice
 from server.features.state.changes import WRITES, write_field
 from server.features.state.gaps import check_gate
 from server.features.state.model import (

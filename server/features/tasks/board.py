@@ -13,7 +13,7 @@ from server.core.operation import command
 from server.core.permission import SPEAK
 from server.events.log import next_seq
 from server.features.channels import may_read, require_readable
-from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.state.model import FieldName, ProjectId, encoded
 from server.features.state.store import STATE_EVENTS, Change, put
 from server.features.tasks.changes import change, note_change, roll_up

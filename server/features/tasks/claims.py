@@ -15,7 +15,7 @@ from server.core.errors import BadArgument, Conflict
 from server.core.names import MemberName, Note
 from server.core.operation import command
 from server.core.permission import SPEAK, SYSTEM
-from server.features.messages import send_notice
+from server.features.messages.sending import send_notice
 from server.features.profiles import skills_of
 from server.features.tasks.board import (
     CHANGED,

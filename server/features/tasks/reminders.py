@@ -18,7 +18,7 @@ from server.core.event import Event, event
 from server.core.names import is_member_name
 from server.core.operation import command, query
 from server.core.permission import OPERATE, READ, SYSTEM
-from server.features.messages import NOTICE_EVENTS, send_notice
+from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.schedules.timing import zone_of
 from server.features.tasks.checkins import next_checkin
 from server.features.tasks.model import task_id

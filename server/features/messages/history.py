@@ -1,0 +1,76 @@
+"""The history of a channel, page by page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.core.call import Call, Row, Transaction
+from server.core.errors import BadArgument
+from server.core.names import ChannelName, Limit, MessageId
+from server.core.operation import query
+from server.core.permission import READ
+from server.features.channels import Channel, resolve_channel
+from server.features.deliveries import Receipt, receipts_between
+from server.features.messages.model import MESSAGE_COLUMNS, Message, describe_message, message_of
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    messages: list[Message]
+    receipts: list[Receipt]
+    """How far the messages of this page have come."""
+    hasMore: bool  # noqa: N815 (a documented name that programs rely on)
+    next_cursor: str | None
+
+
+def _describe_history(history: History) -> str:
+    lines = [describe_message(message) for message in history.messages]
+    if history.hasMore:
+        lines.insert(0, f"… older ones: before={history.next_cursor}")
+    return "\n".join(lines) or "No messages."
+
+
+@query("GET /api/history", tool="get_history", toolset="chat", allow=READ, describe=_describe_history)
+def get_history(
+    call: Call,
+    *,
+    channel: ChannelName,
+    limit: Limit = 50,
+    before: MessageId | None = None,
+    after: MessageId | None = None,
+    around: MessageId | None = None,
+    thread: MessageId | None = None,
+) -> History:
+    """Messages of a channel, oldest first, the newest page unless told otherwise. Page back with before.
+
+    Raises NotFound, BadArgument.
+    """
+    if sum(value is not None for value in (before, after, around)) > 1:
+        raise BadArgument("Give one of before, after and around.", field="before")
+    place = resolve_channel(call, channel)
+    transaction = call.transaction
+    if around is not None:
+        older = _page(transaction, place, "id <= :edge", "DESC", around, limit // 2 + 1, thread)
+        newer = _page(transaction, place, "id > :edge", "ASC", around, limit // 2, thread)
+        return _history(transaction, [*reversed(older), *newer], more=len(older) > limit // 2)
+    if after is not None:
+        newer = _page(transaction, place, "id > :edge", "ASC", after, limit, thread)
+        return _history(transaction, newer, more=len(newer) == limit)
+    rows = _page(transaction, place, "id < :edge", "DESC", before or 2**62, limit + 1, thread)
+    return _history(transaction, list(reversed(rows[:limit])), more=len(rows) > limit)
+
+
+def _page(
+    transaction: Transaction, place: Channel, edge: str, order: str, number: int, limit: int, thread: int | None
+) -> Sequence[Row]:
+    of_thread = "" if thread is None else " AND (thread = :thread OR id = :thread)"
+    return transaction.all(
+        f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel = :channel AND {edge}{of_thread}"  # noqa: S608
+        f" ORDER BY id {order} LIMIT :limit",
+        {"channel": place.id, "edge": number, "limit": limit, "thread": thread},
+    )
+
+
+def _history(transaction: Transaction, rows: Sequence[Row], *, more: bool) -> History:
+    messages = [message_of(row) for row in rows]
+    receipts = receipts_between(transaction, rows[0]["channel"], rows[0]["id"], rows[-1]["id"]) if rows else []
+    return History(messages, receipts, more, messages[0]["id"] if more and messages else None)
