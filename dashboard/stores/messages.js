@@ -18,14 +18,18 @@ export const receipts = signal(/** @type {ReadonlyMap<string, any[]>} */ (new Ma
 export const outlook = signal(/** @type {ReadonlyMap<string, any[]>} */ (new Map()));
 /** The newest messages of all conversations, for the home screen. */
 export const newest = signal(/** @type {any[]} */ ([]));
+/** How many events the stream has told, and when each receipt was among them: a page that was asked for before is older. */
+let told = 0;
+const toldAt = /** @type {Map<string, number>} */ (new Map());
 
 /** @param {string} channel */
 export async function open(channel) {
   if (conversations.value.get(channel)?.state === "ready") return;
   put(channel, { list: conversations.value.get(channel)?.list ?? [], hasMore: false, state: "loading", error: "" });
+  const asked = told;
   try {
     const page = await get(`/api/history?channel=${encodeURIComponent(channel)}&limit=50`);
-    takeReceipts(page.receipts ?? []);
+    takeReceipts(since(page.receipts, asked));
     // What came by the stream while the page was on its way is kept.
     const known = new Set(page.messages.map((/** @type {any} */ message) => message.id));
     const later = (conversations.value.get(channel)?.list ?? []).filter((message) => !known.has(message.id) && message.seq > (page.messages.at(-1)?.seq ?? 0));
@@ -40,9 +44,10 @@ export async function loadOlder(channel) {
   const now = conversations.value.get(channel);
   if (!now?.hasMore || now.state !== "ready") return;
   put(channel, { ...now, state: "loading" });
+  const asked = told;
   try {
     const page = await get(`/api/history?channel=${encodeURIComponent(channel)}&limit=50&before=${now.list[0].id}`);
-    takeReceipts(page.receipts ?? []);
+    takeReceipts(since(page.receipts, asked));
     const current = conversations.value.get(channel) ?? now;
     put(channel, { list: [...page.messages, ...current.list], hasMore: page.hasMore, state: "ready", error: "" });
   } catch (failure) {
@@ -52,11 +57,13 @@ export async function loadOlder(channel) {
 
 /** Forget what was loaded: a reset means that the stream has a gap. */
 export function forget() {
+  toldAt.clear();
   conversations.value = new Map();
 }
 
 /** @param {Record<string, any>} event */
 export function reduceMessages(event) {
+  told += 1;
   if (event.kind === "message.created") {
     const { message } = event;
     const now = conversations.value.get(message.channel);
@@ -64,8 +71,17 @@ export function reduceMessages(event) {
     newest.value = withMessage(newest.value, message).slice(-8);
     if (message.client_id) pending.value = pending.value.filter((entry) => entry.client_id !== message.client_id);
   } else if (event.kind === "message.delivery") {
+    toldAt.set(event.receipt.id, told);
     takeReceipts([event.receipt]);
   }
+}
+
+/**
+ * The receipts of a page that the stream has not told of since it was asked for.
+ * @param {any[]} rows @param {number} asked
+ */
+function since(rows, asked) {
+  return rows.filter((row) => (toldAt.get(row.id) ?? 0) <= asked);
 }
 
 /**

@@ -1,8 +1,9 @@
 """Signing in and talking, in a real browser."""
 
+import asyncio
 import re
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.conftest import OfficeUnderTest
 from tests.dashboard.conftest import Screens
@@ -59,6 +60,33 @@ async def test_a_receipt_follows_the_message_from_stored_to_handled(office: Offi
     await receipt.click()
     await expect(page.locator(".receipts")).to_contain_text("stored")
     await expect(page.get_by_role("button", name="1 reply")).to_be_visible()
+
+
+async def test_a_page_that_comes_late_does_not_undo_what_the_stream_has_told(
+    office: OfficeUnderTest, screens: Screens
+) -> None:
+    ada = await office.member("ada")
+    page = await screens.enter(office.chairman)
+    read, released = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        read.set()
+        await released.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(re.compile(r"/api/history.*limit=50"), hold)
+    asked = await office.chairman.send("general", "@ada ready?")
+    await page.get_by_role("link", name="general").first.click()
+    await asyncio.wait_for(read.wait(), 5)
+    await ada.send("general", "Ready.", reply_to=asked["id"])
+    await ada.send("general", "And told.")
+    await expect(page.locator("article.msg", has_text="And told.")).to_be_visible()
+
+    released.set()
+
+    await expect(page.locator("article.msg", has_text="ready?")).to_be_visible()
+    await expect(page.locator(".receipt")).to_have_attribute("data-at", "handled")
 
 
 async def test_a_thread_is_answered_beside_the_channel(office: OfficeUnderTest, screens: Screens) -> None:
