@@ -46,7 +46,7 @@ from server.features import (
 from server.features.approvals import proposals, queue
 from server.features.messages import history, sending, text_index
 from server.features.schedules import calendar, firing
-from server.features.state import gaps, past, store
+from server.features.state import gaps, past, routing, store, trail
 from server.features.tasks import board, claims, reading, reminders
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
@@ -72,7 +72,22 @@ logger = logging.getLogger(__name__)
 
 FEATURES = (
     *(team, channels, members, sessions, agents, deliveries, sending, history, inbox),
-    *(queue, proposals, store, past, gaps, profiles, board, reading, claims, reminders, calendar, firing),
+    *(
+        queue,
+        proposals,
+        store,
+        past,
+        trail,
+        routing,
+        gaps,
+        profiles,
+        board,
+        reading,
+        claims,
+        reminders,
+        calendar,
+        firing,
+    ),
     *(knowledge, goals, reservations, snapshot, terminals, audit, reports),
 )
 """Every feature there is, in their declared order."""

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 
 import click
 
@@ -26,6 +27,7 @@ _PAGE = 200
 @click.option("--since", metavar="TIME", help="As 2026-11-21T09:00:00Z.")
 @click.option("--until", metavar="TIME")
 @click.option("-n", "limit", default=50, show_default=True, help="How many at most, newest first.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--export", type=click.Choice(["csv", "jsonl"]), help="Print all that match, with before and after.")
 @json_option
 @server_options
@@ -37,6 +39,7 @@ def audit(
     json_fields: str | None,
     export: str | None,
     limit: int,
+    follow: bool,
     **query: object,
 ) -> None:
     """Show who changed what, newest first."""
@@ -46,12 +49,14 @@ def audit(
     if export is not None:
         _export(_entries(client, {**query, "details": "true"}, None), export)
         return
+    if follow:
+        _follow(client, query, limit)
+        return
     rows = list(_entries(client, query, limit))
     if json_fields is not None:
         output.json_rows(rows, json_fields)
         return
-    table = [(row["seq"], row["at"][:19], row["actor"], row["door"], row["operation"], row["subject"]) for row in rows]
-    output.table(("SEQ", "AT", "WHO", "DOOR", "OPERATION", "ON"), table)
+    output.table(("SEQ", "AT", "WHO", "DOOR", "OPERATION", "ON"), [_columns(row) for row in rows])
 
 
 @audit.command()
@@ -81,6 +86,28 @@ def _entries(client: Client, query: Json, limit: int | None) -> Iterator[Json]:
         left = None if left is None else left - len(page["entries"])
         if cursor is None:
             return
+
+
+def _follow(client: Client, query: Json, limit: int) -> None:
+    """Print the last entries, oldest first, then each that comes, for ever."""
+    since = last = client.get("/api/snapshot")["seq"]
+    for row in reversed(list(_entries(client, query, limit))):
+        last = max(last, row["seq"])
+        output.data("  ".join(map(str, _columns(row))))
+    while True:
+        # The stream says only that there is news: what it is about may not be for this reader, its entry is.
+        since = client.get("/api/events/poll", since=since, wait_s=25, limit=500)["next"]
+        for row in reversed(_newer_than(last, _entries(client, query, None))):
+            last = row["seq"]
+            output.data("  ".join(map(str, _columns(row))))
+
+
+def _newer_than(seq: int, rows: Iterator[Json]) -> list[Json]:
+    return list(takewhile(lambda row: bool(row["seq"] > seq), rows))
+
+
+def _columns(row: Json) -> tuple[str | int, ...]:
+    return row["seq"], row["at"][:19], row["actor"], row["door"], row["operation"], row["subject"]
 
 
 def _export(rows: Iterator[Json], form: str) -> None:

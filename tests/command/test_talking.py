@@ -203,6 +203,20 @@ def test_the_audit_trail_is_shown_exported_and_checked(served: Desk) -> None:
     assert "all of them as they were written" in checked.stderr
 
 
+def test_the_audit_trail_is_followed_by_filter(served: Desk) -> None:
+    served.bullpen("task", "add", "seen already")
+    following = served.start("audit", "--operation", "create_task", "-f", "-n", "1")
+    try:
+        assert following.stdout is not None
+        assert "create_task" in following.stdout.readline()
+        served.bullpen("send", "#general", "of another kind")
+        number = served.bullpen("task", "add", "comes").stdout.strip()
+        assert following.stdout.readline().split()[-2:] == ["create_task", f"task_{number.removeprefix('#')}"]
+    finally:
+        following.kill()
+        following.communicate()
+
+
 def test_what_waits_for_a_person_is_decided_from_the_shell(served: Desk) -> None:
     token = served.bullpen("token", "create", "asker", "--kind", "bot").stdout.strip()
     bot = Client(served.url(), token)

@@ -260,3 +260,43 @@ async def test_a_finished_task_writes_its_field_by_the_rules_for_who_finished_it
         (note,) = (await ada.get(f"/api/tasks/{task['id']}"))["comments"]
         assert note["comment"].startswith("shop/release " + ("waits for ap_" if door is bo else "is version 2"))
     assert [asked["stale"] for asked in (await ada.get("/api/approvals"))["approvals"]] == [True]
+
+
+async def test_every_write_is_listed_with_what_was_before_by_filter(office: OfficeUnderTest) -> None:
+    ada, bo = await office.member("ada"), await office.member("bo")
+    await _set(ada, "port", 1, reason="first")
+    await _set(ada, "port", 2)
+    await _set(bo, "host", "here")
+
+    found = await office.chairman.get("/api/audit/changelog?project_id=shop&changed_by=ada&limit=1")
+
+    assert (found["total"], found["limit"], found["offset"]) == (2, 1, 0)
+    (entry,) = found["entries"]
+    assert (entry["field"], entry["old_value"], entry["new_value"], entry["version"]) == ("port", 1, 2, 2)
+    (first,) = (await office.chairman.get("/api/audit/changelog?changed_by=ada&offset=1"))["entries"]
+    assert (first["old_value"], first["new_value"], first["reason"]) == (None, 1, "first")
+    assert (await office.chairman.get(f"/api/audit/changelog?from={entry['timestamp']}&field=host"))["total"] == 1
+    assert (await office.chairman.get("/api/audit/changelog?to=2001-01-01T00:00:00Z"))["total"] == 0
+    assert (await office.chairman.ask("GET", "/api/audit/changelog?from=yesterday"))[0] == 400
+    rows = (await office.chairman.get("/api/audit/state?project_id=shop"))["rows"]
+    assert [row["field"] for row in rows] == ["host", "port"]
+    assert (await ada.ask("GET", "/api/audit/changelog"))[0] == 403
+
+
+async def test_which_way_a_change_would_go_is_said_beforehand(office: OfficeUnderTest) -> None:
+    ada, bo = await office.member("ada"), await office.member("bo")
+    await _set(ada, "port", 1)
+    await _set(bo, "host", 1)
+
+    async def routes(fields: list[str], **how: Any) -> dict[str, str]:
+        task = {"affected_fields": fields, **how}
+        found = await bo.post("/api/state/route", {"project_id": "shop", "task": task})
+        return {"": found["uncertainty"], **{route["field"]: route["route"] for route in found["routes"]}}
+
+    ways = {"": "low", "host": "write_state", "port": "submit_approval", "new": "write_state"}
+    assert await routes(["host", "port", "new"]) == ways
+    together = await routes(["host", "port"], atomic=True)
+    assert (together["host"], together["port"]) == ("start_discussion", "start_discussion")
+    assert await routes(["new"], uncertainty="medium") == {"": "medium", "new": "start_discussion"}
+    await _set(bo, "host", 1, approval_required=True, approver="ada")
+    assert await routes(["host"]) == {"": "high", "host": "submit_approval"}

@@ -9,7 +9,10 @@ from tests.core.examples import COMMANDS, REGISTRY, check_answer, open_scene
 
 QUERIES = [operation for operation in REGISTRY if not operation.changes and operation.path is not None]
 IN_PATH = {"id": "general", "name": "worker", "task_id": "task_1", "approval_id": "ap_1", "schedule_id": "sch_1"}
-IN_BODY = {"check_files": {"paths": ["src/api.py"]}}
+IN_BODY = {
+    "route_state": {"project_id": "shop", "task": {"affected_fields": ["api/port"]}},
+    "check_files": {"paths": ["src/api.py"]},
+}
 IN_QUERY = {
     "get_history": "?channel=general",
     "preview_schedule": "?every=1h",
