@@ -31,6 +31,7 @@ from server.features import (
     audit,
     channels,
     deliveries,
+    figures,
     goals,
     inbox,
     knowledge,
@@ -48,6 +49,7 @@ from server.features.messages import history, sending, text_index
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, routing, store, trail
 from server.features.tasks import board, claims, reading, reminders
+from server.pulse import Pulse, service_manager
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
@@ -58,6 +60,7 @@ from server.web.errors import answer_errors
 from server.web.health import Health
 from server.web.identity import Identity
 from server.web.mcp import Mcp
+from server.web.metrics import Metrics
 from server.web.openapi import add_openapi
 from server.web.pages import Pages
 from server.web.routes import add_operations
@@ -88,7 +91,7 @@ FEATURES = (
         calendar,
         firing,
     ),
-    *(knowledge, goals, reservations, snapshot, terminals, audit, reports),
+    *(knowledge, goals, reservations, snapshot, terminals, audit, reports, figures),
 )
 """Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024
@@ -177,6 +180,8 @@ class Office:
         self.stream.presence_changed = self._presence_changed
         self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
         self._clockwork = Clockwork(dispatch)
+        self._tell_service_manager = service_manager()
+        self._pulse = Pulse(self._tell_service_manager)
         self._terminals = TerminalSockets(dispatch, agents_folder, self.supervisor.terminal_of, os.urandom, wall_clock)
         self._texts = TerminalTexts(dispatch, agents_folder)
         self._beside: list[asyncio.Task[None]] = []
@@ -196,6 +201,7 @@ class Office:
         self.stream.add_to(self.web)
         Sessions(dispatch, secure=(self.config.public_url or "").startswith("https:")).add_to(self.web)
         Health(dispatch).add_to(self.web)
+        Metrics(dispatch, lambda: self._pulse.worst_s, lambda: self.stream.open_streams).add_to(self.web)
         Pages(Path(dashboard.__file__).parent).add_to(self.web)
         self._mcp.add_to(self.web)
         self._terminals.add_to(self.web)
@@ -205,6 +211,7 @@ class Office:
         await web.SockSite(self._runner, self._listening, backlog=512).start()
         self._beside = await self.supervisor.open(tasks, starts=not self._only_server)
         self._beside.append(tasks.create_task(self._clockwork.run(), name="clockwork"))
+        self._beside.append(tasks.create_task(self._pulse.run(), name="pulse"))
 
     async def ready(self) -> ServerReady:
         """Leave the record that tells commands where the server is, and return how to enter."""
@@ -216,6 +223,7 @@ class Office:
         _write_private(run / "server.json", orjson.dumps(record))
         link = await self.store.run("create_sign_in_link", name=chairman)
         names = tuple(agent.name for agent in self.config.agents if agent.enabled)
+        self._tell_service_manager(f"READY=1\nSTATUS=serving {self.config.team} at {self.url}")
         return ServerReady(self.url, f"{self.config.public_url or self.url}/#k={link.code}", names)
 
     async def stop_agents(self) -> None:
@@ -224,6 +232,7 @@ class Office:
 
     async def close(self) -> None:
         """End streams and sockets, let go of the agents, then end the web server."""
+        self._tell_service_manager("STOPPING=1")
         (self.config.data / "run" / "server.json").unlink(missing_ok=True)
         self.stream.stop()
         await self._terminals.close()

@@ -1,16 +1,22 @@
-"""Where the server's log goes: always into DATA/log/server.log, and warnings to the terminal. No token enters it."""
+"""Where the server's log goes: always into DATA/log/server.log, and warnings to the terminal. No token enters it.
 
+The file holds JSON lines: `at`, `level`, `logger`, `message`, and `exception` where there is one.
+"""
+
+import json
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from server.core.secret import redacted
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_LARGEST_BYTES = 5 * 1024 * 1024
-_KEPT = 3
+_LARGEST_BYTES = 20 * 1024 * 1024
+_KEPT = 9
+"""Files beside the present one."""
 
 
 def log_file(data: Path) -> Path:
@@ -25,8 +31,8 @@ def set_up_logging(data: Path, *, verbose: bool) -> None:
     to_file = _PrivateFileHandler(file, maxBytes=_LARGEST_BYTES, backupCount=_KEPT, encoding="utf-8")
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.INFO if verbose else logging.WARNING)
-    for handler in (to_file, to_terminal):
-        handler.setFormatter(_Redacting(_FORMAT))
+    to_file.setFormatter(_JsonLines())
+    to_terminal.setFormatter(_Redacting(_FORMAT))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[to_file, to_terminal], force=True)
     for library in ("mcp", "aiohttp", "asyncio"):
         logging.getLogger(library).setLevel(logging.DEBUG if verbose else logging.WARNING)
@@ -35,6 +41,19 @@ def set_up_logging(data: Path, *, verbose: bool) -> None:
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return redacted(json.dumps(line, ensure_ascii=False))
 
 
 class _PrivateFileHandler(RotatingFileHandler):

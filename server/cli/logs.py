@@ -1,5 +1,6 @@
 """`bullpen logs`: the server's log, or what an agent's terminal printed."""
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -22,33 +23,49 @@ _LOOK_S = 0.5
 @click.argument("agent", required=False)
 @click.option("-n", "--lines", type=click.IntRange(1, 5000), default=100, show_default=True, help="How many lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C. For the server's log.")
+@click.option("--grep", metavar="TEXT", help="Only lines that hold TEXT.")
+@click.option("--json", "as_json", is_flag=True, help="The server's log as it is stored: JSON lines.")
 @server_options
-def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool) -> None:
+def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool, grep: str | None, as_json: bool) -> None:
     """Show the server's log, or the last lines of AGENT's terminal."""
     if agent is not None:
         if follow:
             raise click.UsageError(f"To follow an agent, look at its terminal: bullpen attach {agent}")
-        _agent(connect(server), agent.removeprefix("@"), lines)
+        if as_json:
+            raise click.UsageError("An agent's terminal is text: leave --json out.")
+        _agent(connect(server), agent.removeprefix("@"), lines, grep)
         return
     file = log_file(locate(meant(server.settings)).data)
     if not file.exists():
         raise CommandFailed(
             f"There is no log yet: {file}.", hint="Start the server: bullpen up", code=ExitCode.NOT_FOUND
         )
-    for line in _last(file, lines, follow):
-        output.data(line)
+    for line in _last(file, lines, follow, grep):
+        output.data(line if as_json else _readable(line))
 
 
-def _agent(client: Client, name: str, lines: int) -> None:
+def _agent(client: Client, name: str, lines: int, grep: str | None) -> None:
     answer = client.get(f"/api/agents/{segment(name)}/logs", lines=lines)
     for line in answer["lines"]:
-        output.data(line)
+        if grep is None or grep in line:
+            output.data(line)
 
 
-def _last(file: Path, lines: int, follow: bool) -> Iterator[str]:
-    """Yield the last lines, then those that are added; a log that begins anew is read from its beginning."""
+def _readable(line: str) -> str:
+    """Return a line of the log as people read it; what is no JSON as it stands."""
+    try:
+        entry = json.loads(line)
+        shown = f"{entry['at']} {entry['level'].upper()} {entry['logger']}: {entry['message']}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
+    return f"{shown}\n{entry['exception']}" if "exception" in entry else shown
+
+
+def _last(file: Path, lines: int, follow: bool, grep: str | None) -> Iterator[str]:
+    """Yield the last lines that hold a text, then those that are added; a log that begins anew is read from there."""
+    text = grep or ""
     with file.open(encoding="utf-8", errors="replace") as stream:
-        for line in deque(stream, maxlen=lines):
+        for line in deque((line for line in stream if text in line), maxlen=lines):
             yield line.rstrip("\n")
         position = stream.tell()
     while follow:
@@ -56,5 +73,5 @@ def _last(file: Path, lines: int, follow: bool) -> Iterator[str]:
         position = 0 if file.stat().st_size < position else position
         with file.open(encoding="utf-8", errors="replace") as stream:
             stream.seek(position)
-            yield from (line.rstrip("\n") for line in stream)
+            yield from (line.rstrip("\n") for line in stream if text in line)
             position = stream.tell()

@@ -33,6 +33,8 @@ _COMMANDS = {
     "audit": ("audit", "Show who changed what, and check that the trail is whole."),
     "token": ("token", "Make, list, rotate and revoke tokens."),
     "team": ("team", "Make and list teams."),
+    "service": ("service", "Have the system start the office, and again when it fails."),
+    "upgrade": ("upgrade", "Tell whether a newer version is published."),
     "doctor": ("doctor", "Check this machine and this team."),
     "version": ("version", "Show the version."),
 }

@@ -26,6 +26,15 @@ def found_team(call: Call, *, team: str, register_secret: str | None = None) -> 
     return epoch
 
 
+@command(allow=SYSTEM, emits=[])
+def probe_storage(call: Call) -> None:
+    """Write a row whose loss would matter to nobody, to see that the disk takes what is written.
+
+    Raises StorageFull, Unavailable.
+    """
+    put_meta(call.transaction, "probed_at", str(call.now))
+
+
 def get_meta(transaction: Transaction, key: str) -> str | None:
     row = transaction.one("SELECT value FROM meta WHERE key = :key", {"key": key})
     return None if row is None else str(row["value"])

@@ -128,6 +128,11 @@ class Stream:
         add_route(app, "GET", "/api/events", self.events, READ)
         add_route(app, "GET", "/api/events/poll", self.poll, READ)
 
+    @property
+    def open_streams(self) -> int:
+        """How many read now."""
+        return len(self._readers)
+
     def stop(self) -> None:
         """End every stream and every poll: they resume by their cursors at the next start."""
         self._stopping = True

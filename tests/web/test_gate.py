@@ -12,7 +12,7 @@ from server.core.operation import Registry
 from server.core.permission import ANYBODY
 from tests.conftest import OfficeUnderTest, open_office
 
-OPEN = {"/api/health", "/api/openapi.json", "/api/session", "/api/register"}
+OPEN = {"/healthz", "/readyz", "/api/health", "/api/openapi.json", "/api/session", "/api/register"}
 STATIC = re.compile(r"^/(assets/.*|c/.*|dm/.*|agents.*|tasks.*|m)?$")
 
 
@@ -22,7 +22,7 @@ async def _routes(office: OfficeUnderTest) -> list[tuple[str, str]]:
     beside = [
         ("GET", "/api/events"), ("GET", "/api/events/poll"), ("POST", "/mcp"), ("GET", "/mcp"), ("DELETE", "/mcp"),
         ("GET", "/ws/terminal"), ("POST", "/api/agents/a/terminal/ticket"), ("GET", "/api/agents/a/logs"),
-        ("POST", "/api/agents/a/hooks"), ("POST", "/api/agents/a/pushes"),
+        ("POST", "/api/agents/a/hooks"), ("POST", "/api/agents/a/pushes"), ("GET", "/metrics"),
     ]  # fmt: skip
     return named + beside
 
