@@ -12,7 +12,7 @@ up: .venv/installed
 	@$(BIN)/bullpen up $(ARGS)
 
 test: .venv/installed-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 bench: .venv/installed-dev
 	@$(BIN)/python -m benchmarks $(ARGS)
