@@ -23,12 +23,12 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from benchmarks.child import ROOT
 from benchmarks.figure import Effort, Figure, compared
 from benchmarks.machine import free_port
-from server.app import FEATURES
 from server.core.call import Caller
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
 from server.features import channels, members, sessions
+from server.features.catalogue import FEATURES
 from server.storage.sqlite import SqliteDatabase
 from server.web.errors import answer_errors
 from server.web.identity import Identity

@@ -26,29 +26,9 @@ from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
 from server.events import log
 from server.events.feed import Feed
-from server.features import (
-    agents,
-    audit,
-    channels,
-    deliveries,
-    figures,
-    goals,
-    inbox,
-    knowledge,
-    members,
-    profiles,
-    reports,
-    reservations,
-    sessions,
-    snapshot,
-    team,
-    terminals,
-)
-from server.features.approvals import proposals, queue
-from server.features.messages import history, sending, text_index
-from server.features.schedules import calendar, firing
-from server.features.state import gaps, past, routing, store, trail
-from server.features.tasks import board, claims, reading, reminders
+from server.features import channels, members, sessions
+from server.features.catalogue import FEATURES
+from server.features.messages import text_index
 from server.pulse import Pulse, service_manager
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
@@ -73,27 +53,6 @@ from server.web.tools import Tools
 
 logger = logging.getLogger(__name__)
 
-FEATURES = (
-    *(team, channels, members, sessions, agents, deliveries, sending, history, inbox),
-    *(
-        queue,
-        proposals,
-        store,
-        past,
-        trail,
-        routing,
-        gaps,
-        profiles,
-        board,
-        reading,
-        claims,
-        reminders,
-        calendar,
-        firing,
-    ),
-    *(knowledge, goals, reservations, snapshot, terminals, audit, reports, figures),
-)
-"""Every feature there is, in their declared order."""
 LONGEST_BODY_BYTES = 1024 * 1024
 AGENTS_STOP_WITHIN_S = 60.0
 
@@ -280,6 +239,7 @@ async def _seat(store: Store, config: Config) -> None:
             name=agent.name,
             kind=agent.kind,
             description=agent.description,
+            job=agent.job,
             command_line=_command_line(agent),
             autostart=agent.autostart and agent.enabled,
             session_id=str(uuid.uuid4()),

@@ -1,8 +1,9 @@
 """The one log: rows appended in their caller's transaction; seq order is commit order, since there is one writer."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -10,6 +11,8 @@ from server.core.call import Call, Row, Transaction
 from server.core.event import Event, StoredEvent
 from server.core.moment import iso
 
+SHOWN_BODY = "coalesce((SELECT body FROM event_withheld WHERE event_withheld.seq = event.seq), event.body)"
+"""The body of an event as readers are given it: all that reads bodies for somebody selects this."""
 _CHAINED = ("seq", "at", "kind", "actor", "operation", "door", "call_id", "audience", "subject", "body")
 
 
@@ -40,6 +43,17 @@ def append(call: Call, event: Event, subject: str, audience: str) -> int:
         " VALUES (:seq, :at, :kind, :actor, :operation, :door, :call_id, :audience, :subject, :body, :hash)",
         {**row, "hash": chained(b"" if last is None else last["hash"], row)},
     )
+
+
+def withhold(transaction: Transaction, seq: int, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Give readers, from now on, something else in place of an event's body. The trail keeps the row as it was."""
+    row = transaction.one(f"SELECT {SHOWN_BODY} AS body FROM event WHERE seq = :seq", {"seq": seq})  # noqa: S608
+    if row is not None:
+        transaction.run(
+            "INSERT INTO event_withheld (seq, body) VALUES (:seq, :body)"
+            " ON CONFLICT (seq) DO UPDATE SET body = excluded.body",
+            {"seq": seq, "body": orjson.dumps(change(orjson.loads(row["body"])))},
+        )
 
 
 def chained(before: bytes, row: Row) -> bytes:
@@ -83,7 +97,7 @@ def position(transaction: Transaction) -> Position:
 def between(transaction: Transaction, after: int, head: int, limit: int) -> Sequence[StoredEvent]:
     """Return the rows after a seq and up to another, in order."""
     rows = transaction.all(
-        "SELECT seq, at, kind, actor, operation, call_id, audience, subject, body FROM event"
+        f"SELECT seq, at, kind, actor, operation, call_id, audience, subject, {SHOWN_BODY} AS body FROM event"  # noqa: S608
         " WHERE seq > :after AND seq <= :head ORDER BY seq LIMIT :limit",
         {"after": after, "head": head, "limit": limit},
     )

@@ -43,6 +43,8 @@ class Agent:
     name: str
     kind: str
     role: str
+    job: str
+    """Its role in agents.yaml, as developer: whom `@role:developer` names."""
     description: str
     command: str
     wanted: str
@@ -182,25 +184,35 @@ def restart_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
 
 @command(allow=SYSTEM, emits=[AgentCreated, AgentStatus])
 def ensure_agent(
-    call: Call, *, name: MemberName, kind: Line, description: Note, command_line: str, autostart: bool, session_id: str
+    call: Call,
+    *,
+    name: MemberName,
+    kind: Line,
+    description: Note,
+    command_line: str,
+    autostart: bool,
+    session_id: str,
+    job: Note = "",
 ) -> Agent:
     """Make an agent exist as agents.yaml describes it. Whether it should run is decided once, at its creation."""
     transaction = call.transaction
-    values = {"name": name, "kind": kind, "description": description, "command": command_line}
+    values = {"name": name, "kind": kind, "description": description, "command": command_line, "job": job}
     if transaction.one("SELECT 1 FROM agent WHERE name = :name", values) is not None:
         before = find_agent(transaction, name)
-        if (before.kind, before.description, before.command) == (kind, description, command_line):
+        if (before.kind, before.description, before.command, before.job) == (kind, description, command_line, job):
             return before
         transaction.run(
-            "UPDATE agent SET kind = :kind, description = :description, command = :command WHERE name = :name", values
+            "UPDATE agent SET kind = :kind, description = :description, command = :command, job = :job"
+            " WHERE name = :name",
+            values,
         )
         return _changed(call, name)
     transaction.run(
-        "INSERT INTO agent (name, kind, description, command, wanted, state, reason, since_at, activity,"
+        "INSERT INTO agent (name, kind, job, description, command, wanted, state, reason, since_at, activity,"
         " activity_reason, activity_source, activity_since_at, connected, session_id, generation, restarts, request,"
         " lifecycle)"
-        " VALUES (:name, :kind, :description, :command, :wanted, 'stopped', 'not started yet', :now, 'unknown', '',"
-        " '', :now, 0, :session_id, 0, 0, 0, '')",
+        " VALUES (:name, :kind, :job, :description, :command, :wanted, 'stopped', 'not started yet', :now, 'unknown',"
+        " '', '', :now, 0, :session_id, 0, 0, 0, '')",
         {**values, "wanted": "running" if autostart else "stopped", "now": call.now, "session_id": session_id},
     )
     agent = find_agent(transaction, name)
@@ -401,6 +413,7 @@ def _agent(row: Row) -> Agent:
         name=row["name"],
         kind=row["kind"],
         role=row["role"],
+        job=row["job"],
         description=row["description"],
         command=row["command"],
         wanted=row["wanted"],

@@ -122,40 +122,7 @@ def add_channel_member(call: Call, *, id: ChannelName, agent_name: MemberName) -
 
     Raises NotFound, BadArgument, Conflict.
     """
-    channel = require_readable(call, id)
-    if channel.type == "dm":
-        raise BadArgument("A direct message has two parties.", hint="Create a topic with all you need.", field="id")
-    if agent_name in channel.members:
-        return channel
-    if len(channel.members) >= MEMBERS_AT_MOST:
-        raise Conflict(f"A channel holds {MEMBERS_AT_MOST} members.")
-    _check_active(call.transaction, [agent_name])
-    return _change_members(call, channel, joining=[agent_name])
-
-
-@command("DELETE /api/channels/{id}/members/{name}", allow=SPEAK, emits=[ChannelChanged, ChannelLeft])
-def remove_channel_member(call: Call, *, id: ChannelName, name: MemberName) -> Channel:  # noqa: A002
-    """Leave a channel, or remove a member from it: humans who operate may, and who created the channel.
-
-    Raises NotFound, NotAllowed, BadArgument.
-    """
-    channel = require_readable(call, id)
-    if channel.type == "dm":
-        raise BadArgument("A direct message has two parties.", field="id")
-    caller = call.caller
-    call.require(
-        caller.name in (name, channel.created_by) or caller.role in ("chairman", "operator", "system"),
-        "Only the channel's creator and operators remove others.",
-    )
-    if name not in channel.members:
-        return channel
-    call.transaction.run(
-        "DELETE FROM channel_member WHERE channel = :id AND member = :name", {"id": channel.id, "name": name}
-    )
-    changed = replace(channel, members=[member for member in channel.members if member != name])
-    call.emit(ChannelChanged(changed), subject=channel.id, audience=audience_of(channel))
-    call.emit(ChannelLeft(channel.id), subject=channel.id, audience=member_audience(name))
-    return changed
+    return let_in(call, require_shared(call, id), agent_name)
 
 
 @command(allow=SYSTEM, emits=[ChannelCreated, ChannelChanged, ReadUpdated])
@@ -172,6 +139,17 @@ def ensure_channel(
         return _create(call, id, _type_of(id), id, description, sorted(set(members)))
     missing = sorted(set(members) - set(channel.members))
     return _change_members(call, channel, joining=missing) if missing else channel
+
+
+def let_in(call: Call, channel: Channel, member: str) -> Channel:
+    """Make somebody a member of a channel. Raises NotFound, Conflict."""
+    if member in channel.members:
+        return channel
+    require_open(channel)
+    if len(channel.members) >= MEMBERS_AT_MOST:
+        raise Conflict(f"A channel holds {MEMBERS_AT_MOST} members.", hint="Make another channel.")
+    _check_active(call.transaction, [member])
+    return _change_members(call, channel, joining=[member])
 
 
 def join_general(call: Call, member: str) -> None:
@@ -220,10 +198,27 @@ def require_readable(call: Call, name: str) -> Channel:
     return channel
 
 
+def require_shared(call: Call, name: str) -> Channel:
+    """Return a channel that the caller may read and that is no direct message. Raises NotFound, BadArgument."""
+    channel = require_readable(call, name)
+    if channel.type == "dm":
+        raise BadArgument(
+            "A direct message has two parties, and stays.", hint="Create a topic with all you need.", field="id"
+        )
+    return channel
+
+
+def require_open(channel: Channel) -> None:
+    """Raise Conflict if a channel is archived."""
+    if channel.archived:
+        raise Conflict(
+            f"“{channel.id}” is archived.", hint="Use another channel, or have it unarchived.", field="channel"
+        )
+
+
 def require_postable(call: Call, channel: Channel) -> None:
     """Raise unless the caller may write here."""
-    if channel.archived:
-        raise Conflict(f"“{channel.id}” is archived.", hint="Write in another channel.", field="channel")
+    require_open(channel)
     if channel.type == "dm" and len(channel.members) == 1 and call.caller.kind != "system":
         raise Conflict("Nobody reads what is written to the server.", hint="Write to a member.", field="channel")
 

@@ -7,18 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import orjson
 from pydantic import Field
 
 from server.core.call import Call, Row, Transaction
+from server.core.errors import NotFound
 from server.core.event import Event, event
 from server.core.moment import iso, iso_or_none
 from server.core.names import Line, MemberName, MessageId, message_id
 from server.core.operation import command, query
 from server.core.permission import READ, SYSTEM
-from server.features.channels import audience_of, find_channel, require_readable
+from server.features.channels import audience_of, find_channel, may_read
 
 NOTICE = "paste"
 """The way that names what waits without a word of it."""
+QUIET = "pull"
+"""The mode of what its recipient finds at its next check-in, and is not woken by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,11 @@ class Receipt:
     channel: str
     recipient: str
     state: str
+    """stored | pushed | seen | handled, or withdrawn: told once, and no longer owed"""
     way: str | None
     attempts: int
+    mode: str
+    """queue | next_step | interrupt | pull (found at the next check-in)"""
     stored_at: str
     pushed_at: str | None
     seen_at: str | None
@@ -54,9 +61,11 @@ def list_receipts(call: Call, *, id: MessageId) -> Receipts:  # noqa: A002 (the 
 
     Raises NotFound.
     """
+    place = call.transaction.one("SELECT channel FROM message WHERE id = :id", {"id": id})
+    channel = None if place is None else find_channel(call.transaction, place["channel"])
+    if channel is None or not may_read(call.caller, channel):
+        raise NotFound(f"No message msg_{id} that you may read.", hint="Read it: get_history", field="id")
     rows = call.transaction.all(f"SELECT {_COLUMNS} FROM delivery WHERE message_id = :id ORDER BY id", {"id": id})  # noqa: S608
-    if rows:
-        require_readable(call, rows[0]["channel"])
     return Receipts([_receipt(row) for row in rows])
 
 
@@ -78,18 +87,22 @@ class Owed:
     pushed_at: int | None
     push_id: str | None
     reply_to: int | None
+    mode: str
+    """How it is to be handed over: queue (when free) | next_step | interrupt | pull (not at all)."""
 
 
 @query(allow=SYSTEM)
 def list_owed(call: Call, *, recipient: MemberName, limit: Annotated[int, Field(ge=1, le=500)] = 100) -> list[Owed]:
-    """What a recipient has not provably seen, oldest first."""
-    return owed_to(call.transaction, recipient, limit)
+    """What is to be handed over to a recipient who has not provably seen it, oldest first."""
+    return owed_to(call.transaction, recipient, limit, quiet=False)
 
 
 @query(allow=SYSTEM)
 def list_recipients_owed(call: Call) -> list[str]:
-    """Name every member who has something unseen."""
-    rows = call.transaction.all("SELECT DISTINCT recipient FROM delivery WHERE state IN ('stored', 'pushed')")
+    """Name every member to whom something unseen is to be handed over."""
+    rows = call.transaction.all(
+        "SELECT DISTINCT recipient FROM delivery WHERE state IN ('stored', 'pushed') AND mode <> 'pull'"
+    )
     return [row["recipient"] for row in rows]
 
 
@@ -155,18 +168,49 @@ def mark_push_lost(call: Call, *, recipient: MemberName, push_id: PushId) -> lis
     return [_told(call, row) for row in rows]
 
 
-def owe(call: Call, number: int, channel: str, recipients: Iterable[str]) -> list[Receipt]:
-    """Store that a message is owed to these members."""
+def owe(call: Call, number: int, channel: str, recipients: Iterable[str], mode: str = "queue") -> list[Receipt]:
+    """Store that a message is owed to these members, and how it is to be handed over."""
     receipts = []
     for recipient in recipients:
         row = call.transaction.one(
-            "INSERT INTO delivery (message_id, channel, recipient, state, stored_at)"  # noqa: S608
-            f" VALUES (:message, :channel, :recipient, 'stored', :now) RETURNING {_COLUMNS}",
-            {"message": number, "channel": channel, "recipient": recipient, "now": call.now},
+            "INSERT INTO delivery (message_id, channel, recipient, state, mode, stored_at, sender_told_at)"  # noqa: S608
+            f" VALUES (:message, :channel, :recipient, 'stored', :mode, :now, :told) RETURNING {_COLUMNS}",
+            {
+                "message": number,
+                "channel": channel,
+                "recipient": recipient,
+                "mode": mode,
+                "now": call.now,
+                "told": call.now if call.caller.kind == "system" else None,  # the server need not be told
+            },
         )
         assert row is not None
         receipts.append(_told(call, row))
     return receipts
+
+
+def let_wait(call: Call, number: int) -> None:
+    """Have nobody woken by a message that was just owed: it is found at the next check-in."""
+    rows = call.transaction.all(
+        f"UPDATE delivery SET mode = 'pull' WHERE message_id = :message RETURNING {_COLUMNS}",  # noqa: S608
+        {"message": number},
+    )
+    for row in rows:
+        _told(call, row)
+
+
+def withdraw(call: Call, number: int, recipients: Iterable[str] | None = None) -> None:
+    """Take a message back from those (or all) who have not seen it: it is owed to them no longer."""
+    for recipient in [None] if recipients is None else recipients:
+        _withdraw(
+            call, "message_id = :message AND (:recipient IS NULL OR recipient = :recipient)",
+            message=number, recipient=recipient,
+        )  # fmt: skip
+
+
+def withdraw_in_channel(call: Call, recipient: str, channel: str) -> None:
+    """Take back what a member has not seen of a channel that it may not read any more."""
+    _withdraw(call, "recipient = :recipient AND channel = :channel", recipient=recipient, channel=channel)
 
 
 def receipts_between(transaction: Transaction, channel: str, first: int, last: int) -> list[Receipt]:
@@ -178,17 +222,27 @@ def receipts_between(transaction: Transaction, channel: str, first: int, last: i
     return [_receipt(row) for row in rows]
 
 
-def owed_to(transaction: Transaction, recipient: str, limit: int) -> list[Owed]:
-    """Return what a recipient has not provably seen, oldest first."""
+def receipts_of(transaction: Transaction, messages: Sequence[int]) -> list[Receipt]:
+    """Return how far these messages have come."""
+    rows = transaction.all(
+        f"SELECT {_COLUMNS} FROM delivery"  # noqa: S608
+        " WHERE message_id IN (SELECT value FROM json_each(:messages)) ORDER BY id",
+        {"messages": orjson.dumps(messages).decode()},
+    )
+    return [_receipt(row) for row in rows]
+
+
+def owed_to(transaction: Transaction, recipient: str, limit: int, *, quiet: bool = True) -> list[Owed]:
+    """Return what a recipient has not provably seen, oldest first; without what it is not woken by unless quiet."""
     rows = transaction.all(
         "SELECT delivery.id AS delivery, message.id AS message, message.channel, message.sender, message.sender_kind,"
         " coalesce(member.role, 'system') AS sender_role, message.content, message.thread, delivery.state,"
-        " delivery.attempts, delivery.stored_at, delivery.pushed_at, delivery.push_id, message.reply_to"
+        " delivery.attempts, delivery.stored_at, delivery.pushed_at, delivery.push_id, message.reply_to, delivery.mode"
         " FROM delivery JOIN message ON message.id = delivery.message_id"
         " LEFT JOIN member ON member.name = message.sender"
         " WHERE delivery.recipient = :recipient AND delivery.state IN ('stored', 'pushed')"
-        " ORDER BY delivery.id LIMIT :limit",
-        {"recipient": recipient, "limit": limit},
+        " AND (:quiet OR delivery.mode <> 'pull') ORDER BY delivery.id LIMIT :limit",
+        {"recipient": recipient, "limit": limit, "quiet": quiet},
     )
     return [Owed(**row) for row in rows]
 
@@ -220,7 +274,16 @@ def handled_by_answer(call: Call, recipient: str, channel: str, reply_to: int | 
 
 
 _UNHANDLED = "recipient = :recipient AND state <> 'handled'"
-_COLUMNS = "id, message_id, channel, recipient, state, way, attempts, stored_at, pushed_at, seen_at, handled_at"
+_COLUMNS = "id, message_id, channel, recipient, state, way, attempts, mode, stored_at, pushed_at, seen_at, handled_at"
+
+
+def _withdraw(call: Call, condition: str, **parameters: object) -> None:
+    rows = call.transaction.all(
+        f"DELETE FROM delivery WHERE {condition} AND state IN ('stored', 'pushed') RETURNING {_COLUMNS}",  # noqa: S608
+        parameters,
+    )
+    for row in rows:
+        _told(call, {**row, "state": "withdrawn"})
 
 
 def _finish(call: Call, condition: str, recipient: str, **parameters: object) -> None:
@@ -272,6 +335,7 @@ def _receipt(row: Row) -> Receipt:
         state=row["state"],
         way=row["way"],
         attempts=row["attempts"],
+        mode=row["mode"],
         stored_at=iso(row["stored_at"]),
         pushed_at=iso_or_none(row["pushed_at"]),
         seen_at=iso_or_none(row["seen_at"]),

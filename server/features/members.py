@@ -269,7 +269,7 @@ def rotate_token(call: Call, *, id: TokenId) -> MintedToken:  # noqa: A002 (the 
 
 def create_member(call: Call, *, name: str, kind: str, role: str | None) -> Member:
     """Store a new member. Raises Conflict, BadArgument."""
-    if name in ("system", "all", "here", "working", "anonymous"):
+    if name in ("system", "all", "here", "working", "role", "anonymous"):
         raise Conflict(f"The name “{name}” is reserved.", hint="Choose another name.", field="name")
     taken = _find(call.transaction, name)
     if taken is not None:

@@ -15,6 +15,8 @@ class Read:
     last_read: str | None
     unread: int
     mentions: int
+    level: str = "all"
+    """What the member wants to be told of: all | mentions | none. Nobody else is shown it."""
 
 
 @event("read.updated", collection="reads", key="channel")
@@ -30,7 +32,7 @@ def begin_reading(call: Call, member: str, channel: str) -> None:
         " ON CONFLICT (member, channel) DO UPDATE SET last_read = excluded.last_read",
         {"member": member, "channel": channel},
     )
-    _tell(call, member, channel)
+    tell_read(call, member, channel)
 
 
 def mark_read(call: Call, member: str, channel: str, number: int) -> Read:
@@ -41,7 +43,7 @@ def mark_read(call: Call, member: str, channel: str, number: int) -> Read:
         " DO UPDATE SET last_read = excluded.last_read WHERE excluded.last_read > last_read",
         {"member": member, "channel": channel, "id": number},
     )
-    return _tell(call, member, channel) if moved else read_of(call.transaction, member, channel)
+    return tell_read(call, member, channel) if moved else read_of(call.transaction, member, channel)
 
 
 def all_reads(transaction: Transaction, member: str) -> list[Read]:
@@ -56,6 +58,7 @@ def read_of(transaction: Transaction, member: str, channel: str) -> Read:
     """Return how far a member has read one channel."""
     row = transaction.one(
         "SELECT (SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel) AS last_read,"
+        " (SELECT level FROM channel_member WHERE member = :member AND channel = :channel) AS level,"
         " count(*) AS unread,"
         " coalesce(sum(EXISTS (SELECT 1 FROM json_each(message.mentions) WHERE value = :member)), 0)"
         " AS mentions FROM message WHERE channel = :channel AND sender <> :member AND deleted_at IS NULL AND id >"
@@ -64,10 +67,21 @@ def read_of(transaction: Transaction, member: str, channel: str) -> Read:
     )
     assert row is not None
     last_read = None if row["last_read"] is None else message_id(row["last_read"])
-    return Read(channel, last_read, row["unread"], row["mentions"])
+    return Read(channel, last_read, row["unread"], row["mentions"], row["level"] or "all")
 
 
-def _tell(call: Call, member: str, channel: str) -> Read:
+def has_unread(transaction: Transaction, member: str, channel: str, number: int) -> bool:
+    """Tell whether a message is unread to a member of its channel."""
+    row = transaction.one(
+        "SELECT 1 FROM channel_member WHERE member = :member AND channel = :channel AND :id >"
+        " coalesce((SELECT last_read FROM read_mark WHERE member = :member AND channel = :channel), 0)",
+        {"member": member, "channel": channel, "id": number},
+    )
+    return row is not None
+
+
+def tell_read(call: Call, member: str, channel: str) -> Read:
+    """Tell a member how far it has read a channel, and return it."""
     read = read_of(call.transaction, member, channel)
     call.emit(ReadUpdated(read), subject=channel, audience=member_audience(member))
     return read

@@ -11,9 +11,9 @@ from typing import Any
 
 import jsonschema
 
-from server.app import FEATURES
 from server.config import AgentConfig
 from server.core.operation import Operation, Registry
+from server.features.catalogue import FEATURES
 from tests.conftest import Door, OfficeUnderTest, open_office
 
 REGISTRY = Registry(FEATURES)
@@ -37,6 +37,18 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "create_channel": lambda scene: ("/api/channels", {"id": "topic:new", "type": "topic", "members": ["ada"]}),
     "add_channel_member": lambda scene: ("/api/channels/topic:plan/members", {"agent_name": "bo"}),
     "remove_channel_member": lambda scene: ("/api/channels/topic:plan/members/ada", None),
+    "update_channel": lambda scene: ("/api/channels/topic:plan", {"name": "The plan", "description": "What and when"}),
+    "archive_channel": lambda scene: ("/api/channels/topic:plan/archive", {}),
+    "unarchive_channel": lambda scene: ("/api/channels/old/unarchive", {}),
+    "join_channel": lambda scene: ("/api/channels/side/join", {}),
+    "leave_channel": lambda scene: ("/api/channels/general/leave", {}),
+    "set_channel_level": lambda scene: ("/api/channels/general/level", {"level": "mentions"}),
+    "edit_message": lambda scene: (f"/api/messages/{scene.ids['own message']}", {"content": "@ada, or better @bo"}),
+    "delete_message": lambda scene: (f"/api/messages/{scene.ids['message']}", None),
+    "add_reaction": lambda scene: (f"/api/messages/{scene.ids['message']}/reactions", {"emoji": "🎉"}),
+    "remove_reaction": lambda scene: (f"/api/messages/{scene.ids['own message']}/reactions/%F0%9F%91%8D", None),
+    "pin_message": lambda scene: (f"/api/messages/{scene.ids['message']}/pin", {}),
+    "unpin_message": lambda scene: (f"/api/messages/{scene.ids['own message']}/pin", None),
     "register": lambda scene: ("/api/register", {"name": "newcomer"}),
     "retire_member": lambda scene: ("/api/members/old", None),
     "create_token": lambda scene: ("/api/tokens", {"name": "ci", "kind": "bot"}),
@@ -134,6 +146,12 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         await chairman.post("/api/channels", {"id": "topic:plan", "type": "topic", "members": ["ada"]})
         message = await ada.send("general", "@chairman look")
         await ada.send("topic:plan", "a plan")
+        own_message = await chairman.send("general", "@ada is asked")
+        await chairman.post(f"/api/messages/{own_message['id']}/reactions", {"emoji": "👍"})
+        await chairman.post(f"/api/messages/{own_message['id']}/pin")
+        await ada.post("/api/channels", {"id": "side"})
+        await ada.post("/api/channels", {"id": "old"})
+        await ada.post("/api/channels/old/archive")
         await ada.send("dm:bo", "between us")
         token = await chairman.post("/api/tokens", {"name": "spare", "kind": "bot"})
         task = await ada.post("/api/tasks", {"title": "Look into it"})
@@ -149,6 +167,7 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
         ids = {
             "message": message["id"],
+            "own message": own_message["id"],
             "token": token["id"],
             "task": task["id"],
             "schedule": schedule["id"],

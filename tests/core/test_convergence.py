@@ -28,7 +28,9 @@ def _keyed(snapshot: dict[str, Any]) -> dict[str, Any]:
 
 
 def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
-    """The whole rule: an event's row replaces that of its key; a message counts as unread; what is over is gone."""
+    """The whole rule: an event's row replaces that of its key; a message counts as unread until it is read or deleted;
+    what is over is gone.
+    """
     declared = EVENT_KINDS[event["kind"]]
     if event["kind"] == "message.created":
         message, mine = event["message"], snapshot["me"]
@@ -36,6 +38,12 @@ def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
         if read is not None and message["from"] != mine:
             read["unread"] += 1
             read["mentions"] += mine in message["mentions"]
+    elif event["kind"] == "message.deleted":
+        message, mine = event["message"], snapshot["me"]
+        read = snapshot["reads"].get(message["channel"])
+        if read is not None and message["from"] != mine and _number(message["id"]) > _number(read["last_read"]):
+            read["unread"] -= 1
+            read["mentions"] -= mine in message["mentions"]
     elif event["kind"] == "channel.left":
         for collection in ("channels", "reads"):
             snapshot[collection].pop(event["channel"], None)
@@ -44,6 +52,10 @@ def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
         snapshot[declared.collection][row[declared.key]] = row
         if declared.collection == "approvals" and row["status"] != "pending":
             del snapshot["approvals"][row["id"]]
+
+
+def _number(message_id: str | None) -> int:
+    return 0 if message_id is None else int(message_id.removeprefix("msg_"))
 
 
 async def _readers(scene: Scene) -> dict[str, Door]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from server.app import FEATURES
 from server.core.call import Caller
 from server.core.operation import Registry
 from server.dispatch import Dispatch
 from server.events import log
 from server.events.feed import Feed
+from server.features.catalogue import FEATURES
 from server.features.channels import access_of
 from server.features.messages.text_index import index_new_text
 from server.storage.sqlite import SqliteDatabase

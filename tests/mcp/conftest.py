@@ -18,11 +18,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 from mcp_types.version import LATEST_MODERN_VERSION
 
-from server.app import FEATURES
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
 from server.features import channels, members, sessions
+from server.features.catalogue import FEATURES
 from server.features.messages import text_index
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.prompt_text import clean_text

@@ -5,11 +5,11 @@ import json
 import pytest
 from aiohttp import ClientResponse
 
-from server.app import FEATURES
 from server.core.call import Caller
 from server.core.operation import Operation, Registry, operation_of
 from server.core.permission import READ
 from server.features import members
+from server.features.catalogue import FEATURES
 from server.web.mcp import INSTRUCTIONS
 from server.web.tools import TOOLSETS, Tools
 from tests.mcp.conftest import ERAS, Endpoint

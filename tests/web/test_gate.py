@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.app import FEATURES
 from server.core.operation import Registry
 from server.core.permission import ANYBODY
+from server.features.catalogue import FEATURES
 from tests.conftest import OfficeUnderTest, open_office
 
 OPEN = {"/healthz", "/readyz", "/api/health", "/api/openapi.json", "/api/session", "/api/register"}

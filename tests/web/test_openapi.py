@@ -8,10 +8,18 @@ from tests.conftest import OfficeUnderTest
 from tests.core.examples import COMMANDS, REGISTRY, check_answer, open_scene
 
 QUERIES = [operation for operation in REGISTRY if not operation.changes and operation.path is not None]
-IN_PATH = {"id": "general", "name": "worker", "task_id": "task_1", "approval_id": "ap_1", "schedule_id": "sch_1"}
+IN_PATH = {
+    **dict.fromkeys(["id", "channel"], "general"),
+    "name": "worker",
+    "task_id": "task_1",
+    "approval_id": "ap_1",
+    "schedule_id": "sch_1",
+}
+_OF_MESSAGES = ("/api/messages/", "/api/threads/")
 IN_BODY = {
     "route_state": {"project_id": "shop", "task": {"affected_fields": ["api/port"]}},
     "check_files": {"paths": ["src/api.py"]},
+    "preview_send": {"channel": "general", "content": "@all, @role:member and @working"},
 }
 IN_QUERY = {
     "get_history": "?channel=general",
@@ -44,7 +52,7 @@ async def test_real_answers_and_errors_keep_to_the_document(tmp_path: Path) -> N
         document = await chairman.get("/api/openapi.json")
         for operation in QUERIES:
             assert operation.path is not None
-            names = {**IN_PATH, **({"id": scene.ids["message"]} if "messages" in operation.path else {})}
+            names = {**IN_PATH, **({"id": scene.ids["message"]} if operation.path.startswith(_OF_MESSAGES) else {})}
             path = operation.path.format_map(names)
             status, answer = await chairman.ask(
                 str(operation.method), path + IN_QUERY.get(operation.name, ""), IN_BODY.get(operation.name)

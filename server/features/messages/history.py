@@ -9,8 +9,8 @@ from server.core.names import ChannelName, Limit, MessageId
 from server.core.operation import query
 from server.core.permission import READ
 from server.features.channels import Channel, resolve_channel
-from server.features.deliveries import Receipt, receipts_between
-from server.features.messages.model import MESSAGE_COLUMNS, Message, describe_message, message_of
+from server.features.deliveries import Receipt, receipts_between, receipts_of
+from server.features.messages.model import MESSAGE_COLUMNS, Message, describe_message, message_of, require_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,51 @@ def _describe_history(history: History) -> str:
     if history.hasMore:
         lines.insert(0, f"… older ones: before={history.next_cursor}")
     return "\n".join(lines) or "No messages."
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A message, and what was replied to it."""
+
+    root: Message
+    messages: list[Message]
+    """The replies, oldest first."""
+    receipts: list[Receipt]
+    next_cursor: str | None
+
+
+def _describe_thread(thread: Thread) -> str:
+    lines = [describe_message(message) for message in (thread.root, *thread.messages)]
+    more = [f"… newer ones: after={thread.next_cursor}"] if thread.next_cursor else []
+    return "\n".join([*lines, *more])
+
+
+@query("GET /api/threads/{id}", allow=READ, describe=_describe_thread)
+def get_thread(
+    call: Call,
+    *,
+    id: MessageId,  # noqa: A002 (the name in the route)
+    after: MessageId | None = None,
+    limit: Limit = 100,
+) -> Thread:
+    """The thread that a message belongs to: its root, and the replies after one, oldest first.
+
+    Raises NotFound.
+    """
+    found, _ = require_message(call, id)
+    root = found if found["thread"] is None else require_message(call, found["thread"])[0]
+    rows = call.transaction.all(
+        f"SELECT {MESSAGE_COLUMNS} FROM message WHERE thread = :root AND id > :after ORDER BY id LIMIT :limit",  # noqa: S608
+        {"root": root["id"], "after": after or 0, "limit": limit + 1},
+    )
+    shown = rows[:limit]
+    replies = [message_of(row) for row in shown]
+    return Thread(
+        root=message_of(root),
+        messages=replies,
+        receipts=receipts_of(call.transaction, [root["id"], *(row["id"] for row in shown)]),
+        next_cursor=replies[-1]["id"] if len(rows) > limit else None,
+    )
 
 
 @query("GET /api/history", tool="get_history", toolset="chat", allow=READ, describe=_describe_history)

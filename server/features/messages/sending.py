@@ -12,13 +12,17 @@ from server.core.operation import command
 from server.core.permission import SPEAK
 from server.events.log import next_seq
 from server.features.channels import Channel, ChannelCreated, audience_of, require_postable, resolve_channel
-from server.features.deliveries import MessageDelivery, handled_by_answer, owe
-from server.features.messages.addressing import MENTIONS_AT_MOST, Recipient, named_in, outlook_of, owed_of
-from server.features.messages.model import Message, MessageCreated, message_of, shown_channel
+from server.features.deliveries import MessageDelivery, handled_by_answer, let_wait, owe
+from server.features.messages.addressing import MENTIONS_AT_MOST, Recipient, address, named_in, outlooks_of
+from server.features.messages.model import Message, MessageCreated, message_of, number_of, shown_channel
 from server.features.reads import ReadUpdated
-from server.features.team import is_active
+from server.features.team import is_active, require_active
 
 LONGEST_BYTES = 32 * 1024
+EXCERPT = 400
+"""Characters of a text that is too long which are offered back, as what its file could be announced with."""
+Mode = Literal["queue", "next_step", "interrupt"]
+"""When an agent at work is handed a message: when it is free, at its next step, or at once."""
 
 
 class SentMessage(Message):
@@ -60,7 +64,7 @@ def send_message(
     mentions: Mentions = [],  # noqa: B006 (pydantic copies it)
     reply_to: MessageId | None = None,
     priority: Literal["now", "next", "later"] = "next",
-    delivery: Literal["queue", "next_step", "interrupt"] = "queue",
+    delivery: Mode = "queue",
     metadata: Metadata = {},  # noqa: B006 (pydantic copies it)
     client_id: Annotated[str | None, Field(max_length=64)] = None,
 ) -> SentMessage:
@@ -68,58 +72,26 @@ def send_message(
 
     Raises NotFound, BadArgument, TooLarge, Conflict, NotAllowed.
     """
-    place = resolve_channel(call, _place(channel, to))
-    require_postable(call, place)
-    _check_content(content, metadata)
-    if delivery != "queue":
-        raise BadArgument("Only delivery “queue” is built in this version.", hint="Leave it out.", field="delivery")
-    replied = None if reply_to is None else _replied(call, place, reply_to)
-    thread = None if replied is None else (replied["thread"] or replied["id"])
+    place = require_addressable(call, channel, to)
+    require_mode(call, delivery)
+    check_content(content, metadata)
+    replied = None if reply_to is None else require_replied(call, place, reply_to)
     named = named_in(call, place, content, mentions)
-    seq = next_seq(call.transaction)
-    number = call.transaction.insert(
-        "INSERT INTO message (seq, channel, sender, sender_kind, content, mentions, reply_to, thread, priority,"
-        " metadata, client_id, created_at) VALUES (:seq, :channel, :sender, :kind, :content, :mentions, :reply_to,"
-        " :thread, :priority, :metadata, :client_id, :now)",
-        {
-            "seq": seq,
-            "channel": place.id,
-            "sender": call.caller.name,
-            "kind": call.caller.kind,
-            "content": content,
-            "mentions": orjson.dumps(named).decode(),
-            "reply_to": reply_to,
-            "thread": thread,
-            "priority": priority,
-            "metadata": orjson.dumps(metadata).decode(),
-            "client_id": client_id,
-            "now": call.now,
-        },
+    message = _store(
+        call,
+        place,
+        content=content,
+        mentions=named.everybody,
+        reply_to=reply_to,
+        thread=None if replied is None else (replied["thread"] or replied["id"]),
+        priority=priority,
+        metadata=metadata,
+        client_id=client_id,
     )
-    message = message_of(
-        {
-            "id": number,
-            "seq": seq,
-            "channel": place.id,
-            "sender": call.caller.name,
-            "sender_kind": call.caller.kind,
-            "content": content,
-            "mentions": named,
-            "reply_to": reply_to,
-            "thread": thread,
-            "priority": priority,
-            "metadata": metadata,
-            "client_id": client_id,
-            "created_at": call.now,
-            "edited_at": None,
-            "deleted_at": None,
-        }
-    )
-    call.emit(MessageCreated(message), subject=place.id, audience=audience_of(place))
     handled_by_answer(call, call.caller.name, place.id, reply_to)
-    owed = owed_of(call, place, named, replied)
-    owe(call, number, place.id, owed)
-    return {**message, "recipients": [outlook_of(call.transaction, name) for name in owed]}
+    addressed = address(call, place, named, replied)
+    owe(call, number_of(message), place.id, addressed.owed, delivery)
+    return {**message, "recipients": outlooks_of(call.transaction, place, addressed, delivery)}
 
 
 @command(
@@ -141,35 +113,45 @@ NOTICE_EVENTS = (MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated)
 """What telling a member something may emit."""
 
 
-def send_notice(call: Call, recipient: str, content: str) -> SentMessage | None:
+def send_notice(call: Call, recipient: str, content: str, *, wakes: bool = True) -> SentMessage | None:
     """Tell one member something in the server's own name. It is owed to them as a direct message is.
 
-    Returns None if they are not on the team any more.
+    One that does not wake an agent is found at its next check-in. Returns None if they are not on the team any more.
     """
     if not is_active(call.transaction, recipient):
         return None
-    return send_message(call.acting_as(SYSTEM_CALLER), to=recipient, content=content)
+    sent = send_message(call.acting_as(SYSTEM_CALLER), to=recipient, content=content)
+    if not wakes:
+        let_wait(call, number_of(sent))
+    return sent
 
 
-def _place(channel: str | None, to: str | None) -> str:
+def require_addressable(call: Call, channel: str | None, to: str | None) -> Channel:
+    """Return the channel a message is to be sent to, if the caller may write there.
+
+    Raises BadArgument, NotFound, Conflict.
+    """
     if (channel is None) == (to is None):
         raise BadArgument("Say where: `channel`, or `to` for a direct message.", field="channel")
-    return channel if channel is not None else f"dm:{to}"
+    place = resolve_channel(call, channel if channel is not None else f"dm:{to}")
+    require_postable(call, place)
+    if place.type == "dm":
+        for name in place.members:
+            require_active(call.transaction, name, field="channel" if to is None else "to")
+    return place
 
 
-def _check_content(content: str, metadata: dict[str, Any]) -> None:
-    if not content.strip():
-        raise BadArgument("The message is empty.", field="content")
-    size = len(content.encode())
-    if size > LONGEST_BYTES or len(orjson.dumps(metadata)) > LONGEST_BYTES:
-        raise TooLarge(
-            f"The message has {size} bytes, at most {LONGEST_BYTES} are taken.",
-            hint="Send it in parts, or write a file and say where it is.",
-            field="content",
-        )
+def require_mode(call: Call, delivery: str) -> None:
+    """Raise NotAllowed unless the caller may have a message handed over in this way."""
+    call.require(
+        delivery != "interrupt" or call.caller.role in ("chairman", "operator", "lead", "system"),
+        "Only leads and those who operate interrupt others.",
+        hint="Send it with delivery “next_step”.",
+    )
 
 
-def _replied(call: Call, place: Channel, number: int) -> Row:
+def require_replied(call: Call, place: Channel, number: int) -> Row:
+    """Return the message that is replied to. Raises NotFound unless it is in the same channel."""
     row = call.transaction.one(
         "SELECT id, sender, thread FROM message WHERE id = :id AND channel = :channel",
         {"id": number, "channel": place.id},
@@ -179,3 +161,58 @@ def _replied(call: Call, place: Channel, number: int) -> Row:
             f"No message msg_{number} in {shown_channel(place.id)}.", hint="Read it: get_history", field="reply_to"
         )
     return row
+
+
+def check_content(content: str, metadata: dict[str, Any] | None = None) -> None:
+    """Raise BadArgument for an empty message, TooLarge for one that is to be a file."""
+    if not content.strip():
+        raise BadArgument("The message is empty.", field="content")
+    size = len(content.encode())
+    if size > LONGEST_BYTES:
+        raise TooLarge(
+            f"The message has {size} bytes, at most {LONGEST_BYTES} are taken.",
+            hint="Send it as a file: store the text as one, then send an excerpt that names it. Or send it in parts.",
+            field="content",
+            facts={"offer": {"as": "file", "name": "message.md", "bytes": size, "excerpt": content[:EXCERPT]}},
+        )
+    if metadata and len(orjson.dumps(metadata)) > LONGEST_BYTES:
+        raise TooLarge(
+            f"The metadata has more than {LONGEST_BYTES} bytes.", hint="Store it elsewhere.", field="metadata"
+        )
+
+
+def _store(
+    call: Call,
+    place: Channel,
+    *,
+    content: str,
+    mentions: list[str],
+    reply_to: int | None,
+    thread: int | None,
+    priority: str,
+    metadata: dict[str, Any],
+    client_id: str | None,
+) -> Message:
+    """Store a message and tell those who may read it."""
+    row = {
+        "seq": next_seq(call.transaction),
+        "channel": place.id,
+        "sender": call.caller.name,
+        "sender_kind": call.caller.kind,
+        "content": content,
+        "mentions": orjson.dumps(mentions).decode(),
+        "reply_to": reply_to,
+        "thread": thread,
+        "priority": priority,
+        "metadata": orjson.dumps(metadata).decode(),
+        "client_id": client_id,
+        "created_at": call.now,
+    }
+    number = call.transaction.insert(
+        f"INSERT INTO message ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",  # noqa: S608
+        row,
+    )
+    unset = {"edited_at": None, "deleted_at": None, "reactions": "[]", "pinned_by": None, "pinned_at": None}
+    message = message_of({**row, **unset, "id": number})
+    call.emit(MessageCreated(message), subject=place.id, audience=audience_of(place))
+    return message

@@ -6,13 +6,13 @@ import orjson
 from pydantic import Field, JsonValue
 
 from server.core.call import Call, Row
-from server.core.errors import BadArgument, BullpenError, Conflict, NotFound
+from server.core.errors import BadArgument, BullpenError, Conflict
 from server.core.moment import milliseconds
 from server.core.names import MemberName, MessageId
 from server.core.operation import command
 from server.core.permission import SPEAK
 from server.events.log import next_seq
-from server.features.channels import may_read, require_readable
+from server.features.messages.model import require_message
 from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.state.model import FieldName, ProjectId, encoded
 from server.features.state.store import STATE_EVENTS, Change, put
@@ -173,9 +173,7 @@ def pin_task(
 
     Raises NotFound, Conflict, BadArgument.
     """
-    _source_channel(call, message_id)
-    row = call.transaction.one("SELECT content FROM message WHERE id = :id", {"id": message_id})
-    assert row is not None
+    row, _ = require_message(call, message_id)
     words = " ".join(row["content"].split())
     return create_task(
         call,
@@ -216,9 +214,9 @@ def tell_done(call: Call, task: Task) -> None:
 
 
 def _source_channel(call: Call, number: int) -> str:
-    row = call.transaction.one("SELECT channel FROM message WHERE id = :id", {"id": number})
-    if row is None or not may_read(call.caller, require_readable(call, row["channel"])):
-        raise NotFound(f"No message msg_{number}.", field="source_msg")
+    row, _ = require_message(call, number)
+    if row["deleted_at"] is not None:
+        raise Conflict(f"msg_{number} was deleted.", hint="Create a task without it.", field="source_msg")
     taken = call.transaction.one(
         "SELECT id FROM task WHERE source_message = :id AND deleted_at IS NULL", {"id": number}
     )

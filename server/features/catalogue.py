@@ -1,0 +1,66 @@
+"""Every feature there is, in its declared order: a later one may call an earlier one's functions."""
+
+from server.features import (
+    agents,
+    audit,
+    channel_changes,
+    channels,
+    deliveries,
+    figures,
+    goals,
+    inbox,
+    knowledge,
+    members,
+    profiles,
+    reports,
+    reservations,
+    sessions,
+    snapshot,
+    team,
+    terminals,
+)
+from server.features.approvals import proposals, queue
+from server.features.messages import editing, history, pins, preview, reactions, sending, unseen
+from server.features.schedules import calendar, firing
+from server.features.state import gaps, past, routing, store, trail
+from server.features.tasks import board, claims, reading, reminders
+
+FEATURES = (
+    team,
+    channels,
+    members,
+    sessions,
+    agents,
+    deliveries,
+    channel_changes,
+    sending,
+    preview,
+    history,
+    editing,
+    reactions,
+    pins,
+    unseen,
+    inbox,
+    queue,
+    proposals,
+    store,
+    past,
+    trail,
+    routing,
+    gaps,
+    profiles,
+    board,
+    reading,
+    claims,
+    reminders,
+    calendar,
+    firing,
+    knowledge,
+    goals,
+    reservations,
+    snapshot,
+    terminals,
+    audit,
+    reports,
+    figures,
+)
