@@ -12,7 +12,10 @@ from collections.abc import Callable
 from benchmarks.figure import Effort, Figure
 from benchmarks.machine import described
 
-BENCHMARKS = ("store", "slow_disk", "send", "stream", "idle", "mcp_call", "bridge_start", "push", "work", "odd_input")
+BENCHMARKS = (
+    *("store", "slow_disk", "send", "stream", "idle", "mcp_call", "bridge_start", "push", "work", "odd_input"),
+    "search_scale",
+)
 Measure = Callable[[Effort], list[Figure]]
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ class Transaction(Protocol):
 
     def run(self, sql: str, parameters: Parameters = ...) -> int:
         """Execute a statement and return the number of rows it changed."""
+
+    def at_most(self, seconds: float) -> AbstractContextManager[None]:
+        """End the statements inside when so much time has gone by. Raises TookTooLong."""
 
 
 @dataclass(frozen=True, slots=True)

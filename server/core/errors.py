@@ -4,6 +4,7 @@ BullpenError
 ├── BadArgument 400     ├── NotSignedIn 401   ├── NotAllowed 403   ├── NotFound 404
 ├── Conflict 409        ├── TooLarge 413      ├── KeyReused 422    ├── TooMany 429
 └── Unavailable 503     └── StorageFull 507
+    └── TookTooLong 503
 """
 
 import difflib
@@ -115,6 +116,12 @@ class Unavailable(BullpenError):
 
     code = "unavailable"
     status = 503
+
+
+class TookTooLong(Unavailable):
+    """It was ended, for it took longer than it may."""
+
+    code = "took_too_long"
 
 
 class StorageFull(BullpenError):

@@ -20,7 +20,7 @@ from server.features import (
     terminals,
 )
 from server.features.approvals import proposals, queue
-from server.features.messages import editing, history, pins, preview, reactions, sending, unseen
+from server.features.messages import editing, history, pins, preview, reactions, search, sending, unseen
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, routing, store, trail
 from server.features.tasks import board, claims, reading, reminders
@@ -36,6 +36,7 @@ FEATURES = (
     sending,
     preview,
     history,
+    search,
     editing,
     reactions,
     pins,

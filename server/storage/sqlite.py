@@ -6,14 +6,16 @@ reset and a second checkpointer.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
 
 from server.core.call import Parameters, Row
-from server.core.errors import Unavailable
+from server.core.errors import TookTooLong, Unavailable
 from server.storage import migrate
 from server.storage.database import Unit
 from server.storage.writer import Finish, Writer, explained
@@ -23,6 +25,8 @@ T = TypeVar("T")
 READERS = 3
 BUSY_S = 5.0
 """How long another program may hold the file before a caller is told so."""
+STEPS_BETWEEN_LOOKS = 20_000
+"""Steps of SQLite's machine between two looks at the clock: about a millisecond."""
 
 
 class _Connection(aiosqlite.Connection):
@@ -63,6 +67,19 @@ class SqliteTransaction:
 
     def run(self, sql: str, parameters: Parameters = {}) -> int:  # noqa: B006 (never changed)
         return self._connection.execute(sql, parameters).rowcount
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        until_s = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: time.monotonic() > until_s, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as failure:
+            if getattr(failure, "sqlite_errorcode", 0) != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise TookTooLong(f"It took longer than {seconds:g} s and was ended.") from None
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
 
 class _WritingConnection:

@@ -25,7 +25,7 @@ from server.features.messages.model import (
     tell_change,
 )
 from server.features.messages.sending import Content, SentMessage, check_content
-from server.features.messages.text_index import replace_text
+from server.features.messages.text_index import forget_message, index_message
 from server.features.reads import ReadUpdated, has_unread, tell_read
 
 VERSIONS_AT_MOST = 100
@@ -81,8 +81,8 @@ def edit_message(call: Call, *, id: MessageId, content: Content) -> SentMessage:
         return {**message_of(row), "recipients": []}
     _keep_version(call, row)
     added, mentions = _named_now(call, place, row, content)
-    replace_text(call.transaction, id, row["content"], content)
     message = changed_message(call, id, content=content, mentions=orjson.dumps(mentions).decode(), edited_at=call.now)
+    index_message(call.transaction, id)
     tell_change(call, place, id, MessageUpdated(message))
     before = orjson.loads(row["mentions"])
     for name in sorted(set(before) ^ set(mentions)):
@@ -123,7 +123,7 @@ def delete_message(call: Call, *, id: MessageId) -> Message:  # noqa: A002 (the 
     )
     if row["deleted_at"] is not None:
         return message_of(row)
-    replace_text(call.transaction, id, row["content"], "")
+    forget_message(call.transaction, id)
     message = changed_message(
         call, id, content="", metadata="{}", reactions="[]", pinned_by=None, pinned_at=None, deleted_at=call.now
     )
