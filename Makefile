@@ -6,13 +6,17 @@ BIN := .venv/bin
 CLAUDE_VERSION := 2.1.329
 CLAUDE := .cache/cli/claude-code-$(CLAUDE_VERSION)
 
-.PHONY: up test test-deps bench lint fmt clean
+.PHONY: up test test-deps fuzz bench lint fmt clean
 
 up: .venv/installed
 	@$(BIN)/bullpen up $(ARGS)
 
 test: .venv/installed-dev
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# What the suite tries some hundreds of times, tried some tens of thousands of times.
+fuzz: .venv/installed-dev
+	@ODD_QUERIES=20000 PATH_OPENS=20000 $(BIN)/python -m pytest tests/features/test_search.py tests/storage/test_beneath.py $(ARGS)
 
 bench: .venv/installed-dev
 	@$(BIN)/python -m benchmarks $(ARGS)

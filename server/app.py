@@ -21,7 +21,7 @@ from aiohttp import web
 import dashboard
 from server import __version__
 from server.config import AgentConfig, Config, resolve_secret
-from server.core.errors import Unavailable
+from server.core.errors import BullpenError, Unavailable
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
 from server.events import log
@@ -30,6 +30,7 @@ from server.features import channels, members, sessions
 from server.features.catalogue import FEATURES
 from server.features.messages import text_index
 from server.pulse import Pulse, service_manager
+from server.storage.blobs import Blobs
 from server.storage.sqlite import SqliteDatabase
 from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
@@ -37,6 +38,7 @@ from server.supervision.prompt_text import clean_text
 from server.supervision.supervisor import Supervisor
 from server.web.agent_reports import Receivers, add_reports
 from server.web.errors import answer_errors
+from server.web.files import FileLimits, FileRoutes
 from server.web.health import Health
 from server.web.identity import Identity
 from server.web.mcp import Mcp
@@ -50,11 +52,13 @@ from server.web.stream import Reader, SseFraming, Stream
 from server.web.terminal_socket import TerminalSockets
 from server.web.terminal_text import TerminalTexts
 from server.web.tools import Tools
+from server.web.work_folder import WorkFolders
 
 logger = logging.getLogger(__name__)
 
 LONGEST_BODY_BYTES = 1024 * 1024
 AGENTS_STOP_WITHIN_S = 60.0
+FILES_SWEPT_EVERY_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,11 @@ class Office:
         self._pulse = Pulse(self._tell_service_manager)
         self._terminals = TerminalSockets(dispatch, agents_folder, self.supervisor.terminal_of, os.urandom, wall_clock)
         self._texts = TerminalTexts(dispatch, agents_folder)
+        self._blobs = Blobs(config.data / "files")
+        limits = FileLimits(config.longest_file_bytes, config.member_file_bytes)
+        self._files = FileRoutes(dispatch, self._blobs, limits)
+        workdirs = {agent.name: agent.workdir for agent in config.agents if agent.kind != "external"}
+        WorkFolders(dispatch, self._blobs, limits, workdirs.get)
         self._beside: list[asyncio.Task[None]] = []
         identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
         dispatch.access_changed = identity.forget
@@ -165,12 +174,15 @@ class Office:
         self._mcp.add_to(self.web)
         self._terminals.add_to(self.web)
         self._texts.add_to(self.web)
+        self._blobs.open()
+        self._files.add_to(self.web)
         add_reports(self.web, Receivers(self.supervisor.receive_hook, self.supervisor.receive_push_report))
         await self._runner.setup()
         await web.SockSite(self._runner, self._listening, backlog=512).start()
         self._beside = await self.supervisor.open(tasks, starts=not self._only_server)
         self._beside.append(tasks.create_task(self._clockwork.run(), name="clockwork"))
         self._beside.append(tasks.create_task(self._pulse.run(), name="pulse"))
+        self._beside.append(tasks.create_task(self._sweep_files(), name="file sweep"))
 
     async def ready(self) -> ServerReady:
         """Leave the record that tells commands where the server is, and return how to enter."""
@@ -200,6 +212,18 @@ class Office:
         await asyncio.gather(*self._beside, return_exceptions=True)
         await self.supervisor.close()
         await self._runner.cleanup()
+
+    async def _sweep_files(self) -> None:
+        """Remove bytes whose file was deleted, or never came to be, every now and then."""
+        while True:
+            try:
+                await self._blobs.sweep(self._stored_hashes)
+            except (OSError, BullpenError):
+                logger.exception("files that nobody needs could not be removed")
+            await asyncio.sleep(FILES_SWEPT_EVERY_S)
+
+    async def _stored_hashes(self) -> frozenset[str]:
+        return frozenset(await self.store.run("list_stored_hashes"))
 
     def _presence_changed(self, reader: Reader, present: bool) -> None:
         if reader.client == "bridge":

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,22 @@ class Answer:
     """The effect was had before, under the same idempotency key; this is that answer again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One call of an operation that has something to do beside its transaction, and how to run the operation itself."""
+
+    operation: Operation
+    caller: Caller
+    arguments: BaseModel
+    door: str
+    idempotency_key: str | None
+    run: Callable[[BaseModel], Awaitable[Answer]]
+
+
+Around = Callable[[Work], Awaitable[Answer]]
+"""Goes around an operation: what it does to files, before or after, no transaction could undo."""
+
+
 DENIALS_A_MINUTE = 10
 
 
@@ -66,6 +82,8 @@ class Dispatch:
         self.due_changed: Callable[[int], None] = lambda moment: None
         """Called with the moment (UTC ms) at which something that was just committed falls due."""
         self._soonest_due: int | None = None
+        self.around: dict[str, Around] = {}
+        """Operation → what goes around it. Whatever the door, it is there."""
         self._denials: dict[str, tuple[int, int]] = {}
         """Member → the minute, and how often they were refused something in it."""
 
@@ -98,6 +116,13 @@ class Dispatch:
     ) -> Answer:
         permit(operation.allow, caller)
         checked = arguments if isinstance(arguments, BaseModel) else validate(operation, arguments)
+        around = self.around.get(operation.name)
+        if around is not None:
+
+            async def run(arguments: BaseModel) -> Answer:
+                return await self._once(operation, caller, arguments, door, idempotency_key, may_wait=False)
+
+            return await around(Work(operation, caller, checked, door, idempotency_key, run))
         if not operation.waits:
             return await self._once(operation, caller, checked, door, idempotency_key, may_wait=False)
         deadline = time.monotonic() + min(float(getattr(checked, "wait_s", 0) or 0), LONGEST_WAIT_S)

@@ -119,6 +119,9 @@ class Config:
     register_secret: SecretReference | None = None
     behind_proxy: bool = False
     """A proxy that ends TLS stands in front; only then may the server listen beyond loopback."""
+    longest_file_bytes: int = 25 * 1024 * 1024
+    member_file_bytes: int = 1024 * 1024 * 1024
+    """What one member's files may have together."""
     public_url: str | None = None
     """What people type to reach the server, if that is not its own address."""
 

@@ -55,6 +55,9 @@ class Operation:
     """Arguments that a tool must be given, for what could replace them is hidden."""
     repeatable: bool = False
     """A command that may be repeated with the same arguments to the same effect (MCP's idempotentHint)."""
+    streamed: bool = False
+    """Its route takes in, or gives out, bytes: the web floor has a handler of its own for it. Arguments that are hidden
+    are the server's to fill in."""
     timed: bool = False
     """The clockwork runs it: it does what is due, and returns when the next is due (UTC ms), or None."""
 
@@ -86,6 +89,7 @@ def command(
     secret: bool = False,
     waits: bool = False,
     timed: bool = False,
+    streamed: bool = False,
     aliases: Mapping[str, str] | None = None,
     hidden: Iterable[str] = (),
     required_in_tool: tuple[str, ...] = (),
@@ -94,7 +98,7 @@ def command(
     return _declare(
         route, changes=True, allow=allow, emits=tuple(emits), tool=tool, toolset=toolset, status=status,
         describe=describe, destructive=destructive, repeatable=repeatable, secret=secret, waits=waits, timed=timed,
-        aliases=aliases or {}, hidden=frozenset(hidden), required_in_tool=required_in_tool,
+        streamed=streamed, aliases=aliases or {}, hidden=frozenset(hidden), required_in_tool=required_in_tool,
     )  # fmt: skip
 
 
@@ -106,13 +110,14 @@ def query(
     toolset: str | None = None,
     describe: Callable[..., str] | None = None,
     waits: bool = False,
+    streamed: bool = False,
     aliases: Mapping[str, str] | None = None,
     hidden: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare a function that only reads."""
     return _declare(
         route, changes=False, allow=allow, emits=(), tool=tool, toolset=toolset, status=200,
-        describe=describe, destructive=False, repeatable=True, secret=False, waits=waits,
+        describe=describe, destructive=False, repeatable=True, secret=False, waits=waits, streamed=streamed,
         aliases=aliases or {}, hidden=frozenset(hidden),
     )  # fmt: skip
 

@@ -20,6 +20,8 @@ from server.features import (
     terminals,
 )
 from server.features.approvals import proposals, queue
+from server.features.files import adding, folders
+from server.features.files import reading as files_reading
 from server.features.messages import editing, history, pins, preview, reactions, search, sending, unseen
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, routing, store, trail
@@ -33,6 +35,9 @@ FEATURES = (
     agents,
     deliveries,
     channel_changes,
+    adding,
+    files_reading,
+    folders,
     sending,
     preview,
     history,

@@ -77,7 +77,9 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": _responses(operation, schemas),
     }
     rest = {name: schema for name, schema in properties.items() if name not in in_path}
-    if operation.method in ("POST", "PUT", "PATCH"):
+    if operation.streamed:
+        _describe_stream(described, operation, {name: rest[name] for name in rest if name not in operation.hidden})
+    elif operation.method in ("POST", "PUT", "PATCH"):
         described["parameters"].append(_parameter("Idempotency-Key", {"type": "string", "maxLength": 255}, "header"))
         if rest:
             body = {"type": "object", "properties": rest, "additionalProperties": False}
@@ -92,6 +94,36 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if operation.allow is ANYBODY:
         described["security"] = [{}, *([] if operation.name != "register" else [{"token": []}])]
     return described
+
+
+_BYTES = {"type": "string", "format": "binary"}
+
+
+def _describe_stream(described: dict[str, Any], operation: Operation, rest: dict[str, Any]) -> None:
+    """Tell of the three ways in which bytes may come, or of how they are handed out."""
+    if operation.method == "GET":
+        described["parameters"].append(_parameter("download", {"type": "string", "enum": ["1"]}, "query"))
+        content = {"*/*": {"schema": _BYTES}}
+        described["responses"]["200"] = {"description": "The bytes, or a range of them.", "content": content}
+        return
+    described["parameters"] += [
+        _parameter("Idempotency-Key", {"type": "string", "maxLength": 255}, "header"),
+        _parameter(
+            "X-File-Name", {"type": "string", "description": "Percent-encoded UTF-8; for a raw body."}, "header"
+        ),
+        *(_parameter(name, schema, "query") for name, schema in {"name": {"type": "string"}, **rest}.items()),
+    ]
+    encoded = {"name": {"type": "string"}, "content": {"type": "string", "contentEncoding": "base64"}, **rest}
+    described["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": _BYTES},
+            "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _BYTES, **rest}}},
+            "application/json": {
+                "schema": {"type": "object", "properties": encoded, "required": ["name", "content"]},
+            },
+        },
+    }
 
 
 def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_operations(app: web.Application, registry: Registry, dispatch: Dispatch) -> None:
-    """Add a route for every operation that has one."""
+    """Add a route for every operation that has one, and whose bodies are JSON."""
     for operation in registry:
-        if operation.method is not None and operation.path is not None:
+        if operation.method is not None and operation.path is not None and not operation.streamed:
             add_route(app, operation.method, operation.path, _handler(operation, dispatch), operation.allow)
 
 

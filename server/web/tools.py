@@ -34,7 +34,7 @@ TOOLSETS = (
 """Every toolset there is, in the order in which tools are listed."""
 
 _MINIMAL = frozenset({"session", "chat"})
-_WORKER = _MINIMAL | {"inbox", "tasks", "human"}
+_WORKER = _MINIMAL | {"inbox", "tasks", "human", "files"}
 PROFILES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "minimal": _MINIMAL,

@@ -60,6 +60,15 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "stop_agent": lambda scene: ("/api/agents/worker/stop", {}),
     "restart_agent": lambda scene: ("/api/agents/worker/restart", {}),
     "send_message": lambda scene: ("/api/send", {"channel": "general", "content": "@ada and @bo, hello"}),
+    "add_file": lambda scene: (
+        "/api/files",
+        {"name": "notes.txt", "content": "aGVsbG8=", "channel": "general"},
+    ),
+    "move_file": lambda scene: (f"/api/files/{scene.ids['file']}/move", {"folder_id": scene.ids["folder"]}),
+    "delete_file": lambda scene: (f"/api/files/{scene.ids['file']}", None),
+    "create_folder": lambda scene: ("/api/folders", {"name": "reports", "channel": "general"}),
+    "rename_folder": lambda scene: (f"/api/folders/{scene.ids['folder']}", {"name": "plans"}),
+    "delete_folder": lambda scene: (f"/api/folders/{scene.ids['folder']}", None),
     "create_task": lambda scene: ("/api/tasks", {"title": "Write it down", "assignee": "ada", "labels": ["docs"]}),
     "pin_task": lambda scene: (f"/api/messages/{scene.ids['message']}/task", {}),
     "claim_task": lambda scene: ("/api/tasks/claim", {"task_id": scene.ids["task"]}),
@@ -164,6 +173,8 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         await chairman.post("/api/reservations", {"paths": ["Makefile"]})
         goal = await chairman.post("/api/goals", {"title": "Be ready"})
         asked = await ada.post("/api/approvals", {"kind": "action", "summary": "upgrade the database"})
+        file = await ada.post("/api/files", {"name": "plan.txt", "content": "aGVsbG8=", "channel": "general"})
+        folder = await ada.post("/api/folders", {"name": "drafts", "channel": "general"})
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
         ids = {
             "message": message["id"],
@@ -172,6 +183,8 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
             "task": task["id"],
             "schedule": schedule["id"],
             "goal": goal["id"],
+            "file": file["id"],
+            "folder": folder["id"],
         }
         ids |= {"proposal": proposed["approval_id"], "finding": finding["finding"]["id"]}
         yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})

@@ -68,7 +68,7 @@ async def test_the_menu_version_follows_the_list(endpoint: Endpoint) -> None:
 async def test_a_tool_shows_its_visible_arguments_without_ballast(endpoint: Endpoint) -> None:
     tools = endpoint.tools.menu(DEV).tools
     schema = tools["send_message"].schema
-    assert list(schema["properties"]) == ["channel", "content", "mentions", "reply_to", "priority", "idem_key"]
+    assert list(schema["properties"]) == ["channel", "content", "mentions", "reply_to", "priority", "files", "idem_key"]
     assert schema["required"] == ["channel", "content"], "the route has `to` beside it, which a tool does not show"
     assert schema["properties"]["reply_to"] == {"type": "string", "description": "Message, as `msg_91`."}
     assert schema["properties"]["priority"] == {
@@ -88,7 +88,7 @@ ASKING = ("request_approval", "ask_human")
 async def test_only_what_a_repeat_would_do_twice_takes_an_idem_key(endpoint: Endpoint) -> None:
     tools = endpoint.tools.menu(DEV).tools
     taking = {name for name, tool in tools.items() if "idem_key" in tool.takes}
-    assert taking == {"send_message", "send_dm", "create_task", "pin_task", "claim_task", *ASKING}
+    assert taking == {"send_message", "send_dm", "create_task", "pin_task", "claim_task", "upload_file", *ASKING}
 
 
 async def test_annotations_tell_what_may_run_beside_each_other(endpoint: Endpoint) -> None:

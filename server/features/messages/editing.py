@@ -125,7 +125,15 @@ def delete_message(call: Call, *, id: MessageId) -> Message:  # noqa: A002 (the 
         return message_of(row)
     forget_message(call.transaction, id)
     message = changed_message(
-        call, id, content="", metadata="{}", reactions="[]", pinned_by=None, pinned_at=None, deleted_at=call.now
+        call,
+        id,
+        content="",
+        metadata="{}",
+        files="[]",
+        reactions="[]",
+        pinned_by=None,
+        pinned_at=None,
+        deleted_at=call.now,
     )
     told = call.transaction.all("SELECT seq FROM message_told WHERE message_id = :id", {"id": id})
     for seq in (row["seq"], *(found["seq"] for found in told)):

@@ -11,6 +11,7 @@ from server.core.event import Event, event
 from server.core.moment import iso, iso_or_none
 from server.core.names import message_id
 from server.features.channels import Channel, audience_of, find_channel, may_read
+from server.features.files.model import AttachedFile
 
 
 class Reaction(TypedDict):
@@ -37,7 +38,7 @@ Message = TypedDict(
         "deleted": bool,
         "reactions": list[Reaction],
         "pinned": bool,
-        "files": list[Any],
+        "files": list[AttachedFile],
         "priority": str,
         "metadata": dict[str, Any],
         "client_id": str | None,
@@ -82,7 +83,7 @@ class PinChanged(Event):
 
 MESSAGE_COLUMNS = (
     "id, seq, channel, sender, sender_kind, content, mentions, reply_to, thread, priority, metadata, client_id,"
-    " created_at, edited_at, deleted_at, reactions, pinned_by, pinned_at"
+    " files, created_at, edited_at, deleted_at, reactions, pinned_by, pinned_at"
 )
 
 
@@ -104,7 +105,7 @@ def message_of(row: Row) -> Message:
         "deleted": row["deleted_at"] is not None,
         "reactions": orjson.loads(row["reactions"]),
         "pinned": row["pinned_at"] is not None,
-        "files": [],
+        "files": orjson.loads(row["files"]),
         "priority": row["priority"],
         "metadata": orjson.loads(metadata) if isinstance(metadata, str) else metadata,
         "client_id": row["client_id"],
@@ -150,7 +151,8 @@ def describe_message(message: Message) -> str:
     edited = " (edited)" if message["edited_at"] and not message["deleted"] else ""
     marks = "".join(f" {reaction['emoji']}{len(reaction['members'])}" for reaction in message["reactions"])
     shown = f"\n  [{marks.strip()}]" if marks else ""
-    return f"{message['id']} {who}{place} {message['created_at'][11:16]}{edited}: {content}{shown}"
+    files = "".join(f" [{file['id']} {file['name']}]" for file in message["files"])
+    return f"{message['id']} {who}{place} {message['created_at'][11:16]}{edited}: {content}{files}{shown}"
 
 
 def shown_channel(channel: str) -> str:

@@ -139,7 +139,7 @@ def _newest_hits(transaction: Transaction, asked: Asked, places: Sequence[str], 
     if asked.has_file:
         conditions.append("message.files <> '[]'")
     if asked.is_pinned:
-        conditions.append("message.pinned_at IS NOT NULL" if _has_pins(transaction) else "0")
+        conditions.append("message.pinned_at IS NOT NULL")
     one = len(places) == 1
     conditions.append(
         "message.channel = :place" if one else "message.channel IN (SELECT value FROM json_each(:places))"
@@ -186,10 +186,6 @@ def _first_since(transaction: Transaction, moment: int) -> int:
         else:
             low = int(row["id"]) + 1
     return low
-
-
-def _has_pins(transaction: Transaction) -> bool:
-    return transaction.one("SELECT 1 FROM pragma_table_info('message') WHERE name = 'pinned_at'") is not None
 
 
 def _places(call: Call, asked: Asked, channel: str | None) -> list[str]:

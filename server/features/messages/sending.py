@@ -13,6 +13,8 @@ from server.core.permission import SPEAK
 from server.events.log import next_seq
 from server.features.channels import Channel, ChannelCreated, audience_of, require_postable, resolve_channel
 from server.features.deliveries import MessageDelivery, handled_by_answer, let_wait, owe
+from server.features.files.attaching import attach_files, shown_files
+from server.features.files.model import AttachedFile, FileChanged, FileId
 from server.features.messages.addressing import MENTIONS_AT_MOST, Recipient, address, named_in, outlooks_of
 from server.features.messages.model import Message, MessageCreated, message_of, number_of, shown_channel
 from server.features.reads import ReadUpdated
@@ -40,6 +42,10 @@ def _describe_sent(sent: SentMessage) -> str:
 
 Content = Annotated[str, Field(min_length=1, description="Text, Markdown. At most 32 KiB.")]
 Mentions = Annotated[list[MemberName], Field(max_length=MENTIONS_AT_MOST, description="Names to wake, beside @name.")]
+AttachedFiles = Annotated[list[FileId], Field(max_length=20)]
+LongText = Annotated[
+    Literal["refuse", "file"], Field(description="Of text beyond 32 KiB: `file` stores it and sends an excerpt.")
+]
 Metadata = Annotated[dict[str, Any], Field(max_length=32)]
 
 
@@ -48,11 +54,11 @@ Metadata = Annotated[dict[str, Any], Field(max_length=32)]
     tool="send_message",
     toolset="chat",
     allow=SPEAK,
-    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated],
+    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated, FileChanged],
     status=201,
     describe=_describe_sent,
     aliases={"replyTo": "reply_to"},
-    hidden=("to", "delivery", "metadata", "client_id"),
+    hidden=("to", "delivery", "metadata", "client_id", "long_text"),
     required_in_tool=("channel",),
 )
 def send_message(
@@ -66,6 +72,8 @@ def send_message(
     priority: Literal["now", "next", "later"] = "next",
     delivery: Mode = "queue",
     metadata: Metadata = {},  # noqa: B006 (pydantic copies it)
+    files: AttachedFiles = [],  # noqa: B006 (pydantic copies it)
+    long_text: LongText = "refuse",
     client_id: Annotated[str | None, Field(max_length=64)] = None,
 ) -> SentMessage:
     """Post to a channel. Mention with @name. Reply in a thread with reply_to. Do not send bare acknowledgements.
@@ -77,6 +85,7 @@ def send_message(
     check_content(content, metadata)
     replied = None if reply_to is None else require_replied(call, place, reply_to)
     named = named_in(call, place, content, mentions)
+    shown = shown_files(call, files)
     message = _store(
         call,
         place,
@@ -86,8 +95,10 @@ def send_message(
         thread=None if replied is None else (replied["thread"] or replied["id"]),
         priority=priority,
         metadata=metadata,
+        files=shown,
         client_id=client_id,
     )
+    attach_files(call, number_of(message), place, files)
     handled_by_answer(call, call.caller.name, place.id, reply_to)
     addressed = address(call, place, named, replied)
     owe(call, number_of(message), place.id, addressed.owed, delivery)
@@ -171,9 +182,17 @@ def check_content(content: str, metadata: dict[str, Any] | None = None) -> None:
     if size > LONGEST_BYTES:
         raise TooLarge(
             f"The message has {size} bytes, at most {LONGEST_BYTES} are taken.",
-            hint="Send it as a file: store the text as one, then send an excerpt that names it. Or send it in parts.",
+            hint="Send it with long_text=file: it becomes a file, announced by an excerpt. Or send it in parts.",
             field="content",
-            facts={"offer": {"as": "file", "name": "message.md", "bytes": size, "excerpt": content[:EXCERPT]}},
+            facts={
+                "offer": {
+                    "as": "file",
+                    "name": "message.md",
+                    "long_text": "file",
+                    "bytes": size,
+                    "excerpt": content[:EXCERPT],
+                }
+            },
         )
     if metadata and len(orjson.dumps(metadata)) > LONGEST_BYTES:
         raise TooLarge(
@@ -191,6 +210,7 @@ def _store(
     thread: int | None,
     priority: str,
     metadata: dict[str, Any],
+    files: list[AttachedFile],
     client_id: str | None,
 ) -> Message:
     """Store a message and tell those who may read it."""
@@ -205,6 +225,7 @@ def _store(
         "thread": thread,
         "priority": priority,
         "metadata": orjson.dumps(metadata).decode(),
+        "files": orjson.dumps(files).decode(),
         "client_id": client_id,
         "created_at": call.now,
     }
