@@ -65,3 +65,31 @@ export const get = (path, signal) => request("GET", path, undefined, { signal })
 export const patch = (path, body) => request("PATCH", path, body);
 /** @param {string} path @param {unknown} [body] @param {{key?: string}} [options] */
 export const post = (path, body = {}, options) => request("POST", path, body, options);
+
+/**
+ * Upload one file with its bytes as the body. Throws ApiError.
+ * @param {string} path @param {Blob} file @param {string} name
+ * @param {{onProgress?: (share: number) => void, signal?: AbortSignal}} [options]
+ * @returns {Promise<any>}
+ */
+export function upload(path, file, name, { onProgress, signal } = {}) {
+  // fetch tells nothing of how far an upload has come.
+  const sending = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    sending.open("POST", path);
+    sending.responseType = "json";
+    sending.setRequestHeader("X-CSRF", csrf);
+    sending.setRequestHeader("X-File-Name", encodeURIComponent(name));
+    sending.setRequestHeader("Content-Type", "application/octet-stream");
+    sending.upload.onprogress = (event) => onProgress?.(event.lengthComputable ? event.loaded / event.total : 0);
+    sending.onload = () => {
+      if (sending.status < 300) return resolve(sending.response);
+      if (sending.status === 401) onSignedOut();
+      return reject(new ApiError(sending.status, sending.response?.error ?? { message: `The server answered ${sending.status}.` }));
+    };
+    sending.onerror = () => reject(new ApiError(0, { code: "unreachable", message: "It was not uploaded: the server was not reached, or the file is too large." }));
+    sending.onabort = () => reject(new ApiError(0, { message: "The upload was ended." }));
+    signal?.addEventListener("abort", () => sending.abort());
+    sending.send(file);
+  });
+}

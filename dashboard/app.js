@@ -10,6 +10,7 @@ import { channels, directs, loadReads, places, reduceChannels, reduceReads, unre
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
 import { reduceAudit } from "./stores/audit.js";
+import { reduceFiles } from "./stores/files.js";
 import { loadSchedules, reduceSchedules, state as scheduleState } from "./stores/schedules.js";
 import { loadState, reduceState, state as sharedState } from "./stores/state.js";
 import { load as loadSession, me, signIn, signOut, signedIn } from "./stores/session.js";
@@ -20,10 +21,12 @@ import { AgentsView } from "./views/agents.js";
 import { ChannelView, DirectView } from "./views/conversation.js";
 import { AuditView } from "./views/audit.js";
 import { ConversationsView } from "./views/conversations.js";
+import { FilesView } from "./views/files.js";
 import { MoreView, PLACES } from "./views/more.js";
 import { NowView } from "./views/now.js";
 import { Palette } from "./views/palette.js";
 import { SchedulesView } from "./views/schedules.js";
+import { SearchView } from "./views/search.js";
 import { SignIn } from "./views/sign-in.js";
 import { StateView } from "./views/state.js";
 import { Sidebar } from "./views/sidebar.js";
@@ -34,7 +37,7 @@ import { Empty } from "./components/faces.js";
 import { Glyph } from "./components/state.js";
 import { clockSeconds } from "./components/relative-time.js";
 
-const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks, reduceApprovals, reduceSchedules, reduceState, reduceAudit];
+const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks, reduceApprovals, reduceSchedules, reduceState, reduceAudit, reduceFiles];
 const live = new Live({ onEvent: (event) => REDUCERS.forEach((reduce) => reduce(event)), onReset: async () => (await loadSnapshot()).seq });
 
 async function loadSnapshot() {
@@ -90,6 +93,8 @@ function View() {
     case "tasks": return html`<${TasksView} />`;
     case "schedules": return html`<${SchedulesView} />`;
     case "state": return html`<${StateView} />`;
+    case "files": return html`<${FilesView} />`;
+    case "search": return html`<${SearchView} />`;
     case "audit": return html`<${AuditView} />`;
     case "more": return html`<${MoreView} />`;
     case "agents": return html`<${AgentsView} />`;

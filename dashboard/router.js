@@ -13,6 +13,7 @@ export function parse(path) {
   if (first === "dm" && name) return { view: "direct", name };
   if (first === "tasks") return { view: "tasks", name };
   if (first === "schedules" || first === "state" || first === "audit" || first === "more") return { view: first, name };
+  if (first === "search" || first === "files") return { view: first };
   if (first === "m") return { view: "conversations" };
   if (first === "agents" && rest.length > 1 && rest[1] === "terminal") return { view: "terminal", name: rest[0] };
   if (first === "agents" && rest.length) return { view: "agent", name: rest[0] };
@@ -43,7 +44,7 @@ export function startRouter() {
   document.addEventListener("click", (event) => {
     const link = /** @type {Element} */ (event.target).closest?.("a[href]");
     if (!(link instanceof HTMLAnchorElement) || event.defaultPrevented || event.button !== 0) return;
-    if (event.metaKey || event.ctrlKey || event.shiftKey || link.target || link.origin !== location.origin) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
     if (link.getAttribute("href")?.startsWith("#")) return;
     event.preventDefault();
     go(link.pathname + link.search);

@@ -3,7 +3,9 @@
 import { html, icon, useEffect, useRef, useState } from "../ui.js";
 import { send } from "../stores/messages.js";
 import { maySpeak } from "../stores/session.js";
+import { Uploads } from "./attachments.js";
 import { MentionList, candidates, mentionAt } from "./mention-list.js";
+import { useUploads } from "./uploading.js";
 
 const LONGEST = 32 * 1024;
 const bytes = new TextEncoder();
@@ -13,6 +15,8 @@ export function Composer({ channel, label, replyTo = null, autofocus }) {
   const draft = `draft ${channel} ${replyTo ?? ""}`;
   const [text, setText] = useState(() => localStorage.getItem(draft) ?? "");
   const [mention, setMention] = useState(/** @type {null | {word: string, start: number, active: number}} */ (null));
+  const chosen = useUploads();
+  const picker = useRef(/** @type {HTMLInputElement|null} */ (null));
   const area = useRef(/** @type {HTMLTextAreaElement|null} */ (null));
 
   useEffect(() => setText(localStorage.getItem(draft) ?? ""), [draft]);
@@ -62,11 +66,12 @@ export function Composer({ channel, label, replyTo = null, autofocus }) {
   }
 
   function submit() {
-    const content = text.trim();
-    if (!content || tooLong) return;
+    const content = text.trim() || chosen.uploads.map((entry) => entry.name).join(", ");
+    if (!content || chosen.busy) return;
     write("");
     setMention(null);
-    void send(channel, content, replyTo);
+    void send(channel, content, replyTo, chosen.ids);
+    chosen.clear();
   }
 
   /** @param {InputEvent} event */
@@ -100,12 +105,16 @@ export function Composer({ channel, label, replyTo = null, autofocus }) {
 
   if (!maySpeak()) return html`<p class="typing muted">You watch: viewers do not write.</p>`;
   const listId = `mentions-${replyTo ?? "main"}`;
-  return html`<form class="composer" aria-label=${label} onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); submit(); }}>
-    ${tooLong && html`<p class="warnline" role="alert">${icon("warn")}${Math.ceil(size / 1024)} KiB: at most 32 KiB fit in a message. Put it in a file, and say where it is.</p>`}
+  const drop = (/** @type {DragEvent} */ event) => { if (!event.dataTransfer?.files.length) return; event.preventDefault(); chosen.add(event.dataTransfer.files); };
+  const paste = (/** @type {ClipboardEvent} */ event) => { if (!event.clipboardData?.files.length) return; event.preventDefault(); chosen.add(event.clipboardData.files); };
+  return html`<form class="composer" aria-label=${label} onDragOver=${(/** @type {Event} */ event) => event.preventDefault()} onDrop=${drop} onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); submit(); }}>
+    ${tooLong && html`<p class="warnline" role="status">${icon("file")}${Math.ceil(size / 1024)} KiB: more than the 32 KiB of a message. It is sent as a file, with an excerpt.</p>`}
     ${rows.length > 0 && mention && html`<${MentionList} id=${listId} rows=${rows} active=${mention.active} onPick=${pick} />`}
-    <textarea ref=${area} rows="1" aria-label="Message" placeholder=${label} value=${text} onInput=${onInput} onKeyDown=${onKeyDown} onBlur=${() => setMention(null)}
+    <textarea ref=${area} rows="1" aria-label="Message" placeholder=${label} value=${text} onInput=${onInput} onKeyDown=${onKeyDown} onPaste=${paste} onBlur=${() => setMention(null)}
       aria-autocomplete="list" aria-controls=${rows.length ? listId : undefined} aria-activedescendant=${rows.length && mention ? `${listId}-${mention.active}` : undefined}></textarea>
-    <footer><button type="button" class="btn quiet only sm" aria-label="Mention somebody" onClick=${at}>${icon("at")}</button>
-      <span class="end"><span class="muted desk">Enter sends, Shift Enter breaks the line</span><button class="btn sm primary only" aria-label="Send" disabled=${!text.trim() || tooLong}>${icon("send")}</button></span></footer>
+    <${Uploads} uploads=${chosen.uploads} onRemove=${chosen.remove} />
+    <footer><input ref=${picker} type="file" multiple hidden onChange=${(/** @type {Event} */ event) => { const box = /** @type {HTMLInputElement} */ (event.target); chosen.add(box.files ?? []); box.value = ""; }} />
+      <button type="button" class="btn quiet only sm" aria-label="Attach files" onClick=${() => picker.current?.click()}>${icon("clip")}</button><button type="button" class="btn quiet only sm" aria-label="Mention somebody" onClick=${at}>${icon("at")}</button>
+      <span class="end"><span class="muted desk">Enter sends, Shift Enter breaks the line</span><button class="btn sm primary only" aria-label="Send" disabled=${(!text.trim() && !chosen.uploads.length) || chosen.busy}>${icon("send")}</button></span></footer>
   </form>`;
 }

@@ -3,6 +3,7 @@
 import { html, icon } from "../ui.js";
 import { me } from "../stores/session.js";
 import { deliver, discard } from "../stores/messages.js";
+import { Attachments } from "./attachments.js";
 import { Avatar, Name } from "./avatar.js";
 import { Clock, clock } from "./relative-time.js";
 import { Markdown } from "./markdown.js";
@@ -16,7 +17,7 @@ export function Message({ message, same, replies = [], onReply }) {
     ${same ? html`<span class="at">${clock(message.created_at)}</span>` : html`<${Avatar} name=${message.from} />`}
     <div>
       ${!same && html`<header><${Name} name=${message.from} />${tag && html`<span class="tag">${tag}</span>`}<${Clock} at=${message.created_at} /></header>`}
-      ${message.deleted ? html`<div class="text"><p class="muted">This message was deleted.</p></div>` : html`<${Markdown} text=${message.content} />`}
+      ${message.deleted ? html`<div class="text"><p class="muted">This message was deleted.</p></div>` : html`<${Markdown} text=${message.content} /><${Attachments} files=${message.files} />`}
       <div class="under">
         <${Receipt} message=${message} />
         ${replies.length > 0 && onReply && html`<button class="replies" onClick=${reply}>${replies.length} ${replies.length === 1 ? "reply" : "replies"}<span>last ${clock(replies[replies.length - 1].created_at)}</span></button>`}

@@ -5,7 +5,7 @@ import { ApiError, get, post } from "../api.js";
 
 /**
  * @typedef {{list: any[], hasMore: boolean, state: "loading"|"ready"|"error", error: string}} Conversation
- * @typedef {{client_id: string, channel: string, content: string, reply_to: string|null, state: "sending"|"failed", error: string}} Pending
+ * @typedef {{client_id: string, channel: string, content: string, reply_to: string|null, files: string[], state: "sending"|"failed", error: string}} Pending
  */
 
 /** @type {import("../vendor/signals-core.js").Signal<ReadonlyMap<string, Conversation>>} */
@@ -107,10 +107,10 @@ function takeReceipts(rows) {
 
 /**
  * Send a message. It shows as pending until its event comes; the same text sent again has no second effect.
- * @param {string} channel @param {string} content @param {string|null} replyTo
+ * @param {string} channel @param {string} content @param {string|null} replyTo @param {string[]} files
  */
-export function send(channel, content, replyTo = null) {
-  const entry = { client_id: crypto.randomUUID(), channel, content, reply_to: replyTo, state: /** @type {const} */ ("sending"), error: "" };
+export function send(channel, content, replyTo = null, files = []) {
+  const entry = { client_id: crypto.randomUUID(), channel, content, reply_to: replyTo, files, state: /** @type {const} */ ("sending"), error: "" };
   pending.value = [...pending.value, entry];
   return deliver(entry);
 }
@@ -119,8 +119,8 @@ export function send(channel, content, replyTo = null) {
 export async function deliver(entry) {
   change(entry.client_id, { state: "sending", error: "" });
   try {
-    const { channel, content, reply_to, client_id } = entry;
-    const sent = await post("/api/send", { channel, content, client_id, ...(reply_to ? { reply_to } : {}) }, { key: client_id });
+    const { channel, content, reply_to, files, client_id } = entry;
+    const sent = await post("/api/send", { channel, content, client_id, ...(reply_to ? { reply_to } : {}), ...(files.length ? { files } : {}), long_text: "file" }, { key: client_id });
     outlook.value = new Map(outlook.value).set(sent.id, sent.recipients);
   } catch (failure) {
     const again = failure instanceof ApiError && failure.status === 0;

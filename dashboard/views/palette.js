@@ -1,5 +1,5 @@
 // @ts-check
-/** Ctrl+K: jump to a channel, a person, an agent. */
+/** Ctrl+K: jump to a channel, a person, an agent; or search messages. */
 import { html, icon, useEffect, useRef, useState } from "../ui.js";
 import { go } from "../router.js";
 import { agents, condition, ranked } from "../stores/agents.js";
@@ -16,6 +16,8 @@ function entries() {
     ...ranked.value.map((agent) => ({ group: "Agents", glyph: "agent", text: agent.name, say: condition(agent).word, path: `/agents/${agent.name}` })),
     ...ranked.value.map((agent) => ({ group: "Terminals", glyph: "terminal", text: `terminal ${agent.name}`, say: "", path: `/agents/${agent.name}/terminal` })),
     { group: "Places", glyph: "home", text: "now", say: "", path: "/" },
+    { group: "Places", glyph: "search", text: "search messages", say: "", path: "/search" },
+    { group: "Places", glyph: "folder", text: "files", say: "", path: "/files" },
     { group: "Places", glyph: "agent", text: "all agents", say: "", path: "/agents" },
   ];
 }
@@ -28,6 +30,7 @@ export function Palette({ onClose }) {
   useEffect(() => { box.current?.showModal(); return () => box.current?.close(); }, []);
   const asked = word.trim().toLowerCase().replace(/^[#@]/, "");
   const found = entries().filter((entry) => entry.text.includes(asked)).slice(0, AT_MOST);
+  if (word.trim()) found.push({ group: "Messages", glyph: "search", text: `Search messages for “${word.trim()}”`, say: "", path: `/search?q=${encodeURIComponent(word.trim())}` });
   const groups = [...new Set(found.map((entry) => entry.group))];
 
   /** @param {string} path */
@@ -41,6 +44,5 @@ export function Palette({ onClose }) {
   return html`<dialog ref=${box} class="palette" aria-label="Jump to" onClose=${onClose} onClick=${(/** @type {Event} */ event) => event.target === box.current && onClose()}>
     <div class="ask-line">${icon("search", { class: "lg" })}<input value=${word} placeholder="Search or jump to…" aria-label="Search or jump to" role="combobox" aria-expanded="true" aria-controls="found" aria-activedescendant=${found.length ? `found-${active}` : undefined}
       onInput=${(/** @type {any} */ event) => { setWord(event.target.value); setActive(0); }} onKeyDown=${onKeyDown} autofocus /><kbd>Esc</kbd></div>
-    <div role="listbox" id="found" aria-label="Results">${groups.map((group) => html`<h3 key=${group}>${group}</h3>${found.map((entry, at) => entry.group === group && html`<div key=${entry.path} role="option" id=${`found-${at}`} aria-selected=${at === active} onClick=${() => choose(entry.path)}>${icon(entry.glyph)}<span class="cut">${entry.text}</span><span class="push">${entry.say}</span></div>`)}`)}
-      ${!found.length && html`<p class="muted">Nothing is called “${word}”.</p>`}</div></dialog>`;
+    <div role="listbox" id="found" aria-label="Results">${groups.map((group) => html`<h3 key=${group}>${group}</h3>${found.map((entry, at) => entry.group === group && html`<div key=${entry.path} role="option" id=${`found-${at}`} aria-selected=${at === active} onClick=${() => choose(entry.path)}>${icon(entry.glyph)}<span class="cut">${entry.text}</span><span class="push">${entry.say}</span></div>`)}`)}</div></dialog>`;
 }

@@ -15,6 +15,7 @@ from server.web.security import add_route
 DEEP_LINKS = (
     *("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m", "/tasks", "/tasks/{rest:.*}"),
     *("/schedules", "/schedules/{rest:.*}", "/state", "/state/{rest:.*}", "/audit", "/more"),
+    *("/search", "/files"),
 )
 """Paths that the dashboard's own router understands."""
 
