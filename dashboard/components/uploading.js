@@ -1,7 +1,7 @@
 // @ts-check
 /** The files that are to go with the next message: chosen, dropped or pasted; uploaded at once, sent by their ids. */
 import { useRef, useState } from "../ui.js";
-import { putFile } from "../stores/files.js";
+import { deleteFile, putFile } from "../stores/files.js";
 
 const AT_MOST = 20;
 let keys = 0;
@@ -35,6 +35,8 @@ export function useUploads() {
   /** @param {number} key */
   function remove(key) {
     running.current.get(key)?.abort();
+    const stored = uploads.find((entry) => entry.key === key)?.file;
+    if (stored) void deleteFile(stored.id).catch(() => {}); // it stays its uploader's alone, and in the list of files
     setUploads((before) => before.filter((entry) => entry.key !== key));
   }
   return {

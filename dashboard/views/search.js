@@ -75,5 +75,5 @@ function Hit({ hit }) {
   return html`<a class="hit" href=${`${conversationPath(hit.channel, mine)}?m=${hit.id}`}><${Avatar} name=${hit.from} size="sm" />
     <span class="what"><span class="row"><${Name} name=${hit.from} /><span class="muted">${place}</span><span class="push muted">${dayOf(hit.created_at)} <${Clock} at=${hit.created_at} /></span></span>
       <span class="snippet">${hit.snippet.map((/** @type {any} */ piece, /** @type {number} */ at) => (piece.mark ? html`<mark key=${at}>${piece.text}</mark>` : piece.text))}</span>
-      ${hit.files.length > 0 && html`<span class="muted row">${icon("clip")}${hit.files.map((/** @type {any} */ file) => file.name).join(", ")}</span>`}</span></a>`;
+      ${hit.files.length > 0 && html`<span class="muted row">${icon("clip")}<span class="cut">${hit.files.map((/** @type {any} */ file) => file.name).join(", ")}</span></span>`}</span></a>`;
 }

@@ -2,14 +2,16 @@
 
 import http.client
 import json
+import os
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from server.cli.failure import CommandFailed, ExitCode
 
 Json = dict[str, Any]
 _TIMEOUT_S = 30.0
+_PIECE_BYTES = 128 * 1024
 _STREAM_TIMEOUT_S = 45.0
 """The server writes a comment every 15 s."""
 _CODES = {
@@ -65,6 +67,40 @@ class Client:
     def delete(self, path: str) -> Json:
         return self._request("DELETE", path)
 
+    def upload(self, path: str, name: str, body: BinaryIO, *, key: str | None = None, **query: object) -> Json:
+        """Send a file's bytes as they are read."""
+        connection = self._connection(_STREAM_TIMEOUT_S)
+        size = os.fstat(body.fileno()).st_size if body.seekable() else None
+        # A body of unknown length, as from a pipe, goes in chunks.
+        length = {"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)}
+        headers = {
+            **length, "Content-Type": "application/octet-stream", "X-File-Name": urllib.parse.quote(name, safe=""),
+            **self._identifying(), **({"Idempotency-Key": key} if key else {}),
+        }  # fmt: skip
+        try:
+            connection.request(
+                "POST", self._path(path, query), body=_pieces(body), headers=headers, encode_chunked=size is None
+            )
+            return _parsed(_accepted(connection.getresponse()).read()) or {}
+        except BrokenPipeError:  # refused before all of it was read: the answer says why
+            return _parsed(_accepted(connection.getresponse()).read()) or {}
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
+        finally:
+            connection.close()
+
+    def download(self, path: str, target: BinaryIO) -> None:
+        """Write an answer's bytes to a file as they come."""
+        connection = self._connection(_STREAM_TIMEOUT_S)
+        try:
+            response = self._open(connection, "GET", self._prefix + path, None, {})
+            while piece := response.read(_PIECE_BYTES):
+                target.write(piece)
+        except http.client.HTTPException as error:
+            raise self._unreachable(error) from None
+        finally:
+            connection.close()
+
     def healthy(self, timeout_s: float = 2.0) -> Json | None:
         """Return the health answer, or None if nobody answers in time."""
         try:
@@ -116,16 +152,15 @@ class Client:
     def _open(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: Json | None, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
-        headers["User-Agent"] = "bullpen-cli"
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+        headers |= self._identifying()
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
-        response = connection.getresponse()
-        if response.status >= 400:
-            raise Refused(response.status, _parsed(response.read()) or {})
-        return response
+        return _accepted(connection.getresponse())
+
+    def _identifying(self) -> dict[str, str]:
+        named = {"User-Agent": "bullpen-cli"}
+        return named | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
@@ -140,6 +175,18 @@ class Client:
         return CommandFailed(
             f"No server answers at {self.url} ({reason}).", hint="Start it: bullpen up", code=ExitCode.UNREACHABLE
         )
+
+
+def _accepted(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+    """Return an answer that is none of refusal. Raises Refused."""
+    if response.status >= 400:
+        raise Refused(response.status, _parsed(response.read()) or {})
+    return response
+
+
+def _pieces(body: BinaryIO) -> Iterator[bytes]:
+    while piece := body.read(_PIECE_BYTES):
+        yield piece
 
 
 def segment(name: str) -> str:

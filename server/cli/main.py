@@ -21,6 +21,8 @@ _COMMANDS = {
     "attach": ("attach", "See an agent's terminal live."),
     "send": ("send", "Send a message to a channel or a member."),
     "read": ("read", "Read a channel, or follow it."),
+    "search": ("search", "Search messages."),
+    "file": ("file", "Put, get, list and remove shared files."),
     "needs": ("needs", "Show what waits for a person to decide."),
     "approve": ("needs", "Approve a request."),
     "reject": ("needs", "Reject a request."),

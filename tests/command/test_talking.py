@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -305,3 +306,30 @@ def test_a_commit_of_what_another_works_on_is_held_up_and_a_server_that_is_away_
     assert "api.*" in served.bullpen("lock", "list").stdout
     assert run("git", "commit", "-qm", "api", BULLPEN_URL="http://127.0.0.1:9").returncode == 0
     assert "1 released" in served.bullpen("lock", "release").stderr
+
+
+def test_a_file_goes_in_is_listed_comes_out_and_is_removed(served: Desk, tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    report.write_bytes(b"done\n" * 50_000)
+    put = served.bullpen("file", "put", str(report), "--to", "#general")
+    assert put.returncode == 0, put.stderr
+    number = put.stdout.strip()
+    listed = json.loads(served.bullpen("file", "list", "#general", "--json", "id,name,size").stdout)
+    assert listed == [{"id": number, "name": "report.md", "size": 250_000}]
+    back = tmp_path / "back.md"
+    assert served.bullpen("file", "get", number, str(back)).stdout.strip() == str(back)
+    assert back.read_bytes() == report.read_bytes()
+    again = served.bullpen("file", "get", number, str(back))
+    assert (again.returncode, "already" in again.stderr) == (5, True)
+    assert served.bullpen("file", "put", str(tmp_path / "missing")).returncode == 2
+
+    sent = served.bullpen("send", "#general", "the report", "--file", str(report))
+    assert sent.returncode == 0, sent.stderr
+    found = served.bullpen("search", "report", "has:file")
+    assert found.stdout.splitlines()[0].startswith(sent.stdout.strip())
+    assert "the report" in found.stdout
+    assert "no date" in served.bullpen("search", "report", "after:soon").stderr
+
+    assert served.bullpen("file", "rm", number).returncode == 0
+    assert served.bullpen("file", "get", number, str(tmp_path / "x")).returncode == 4
+    assert not (tmp_path / "x").exists()
