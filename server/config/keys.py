@@ -27,7 +27,8 @@ TOP_NOT_YET = {
     "notifications": "Nothing would be sent; take it out, or name it x-notifications.",
 }
 
-SERVER = ("host", "port", "data_dir", "register_secret", "behind_proxy", "public_url")
+SERVER = ("host", "port", "data_dir", "register_secret", "behind_proxy", "public_url", "files")
+FILES = ("max_size", "per_member")
 SERVER_NOT_YET = {
     "tls": "Put a proxy that ends TLS in front and set behind_proxy: true.",
     "timezone": "Times are UTC, and shown in the reader's own zone.",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from server.config.document import Place, Problem, Value
 
+_SIZE = re.compile(r"^([0-9]{1,6}) ?([KMGT]iB)$")
+_UNIT_BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -134,6 +136,17 @@ class Section:
             self.wrong(key, "a duration with its unit, as 500ms, 90s, 10m, 2h or 7d")
             return default
         return seconds
+
+    def size(self, key: str, default: int) -> int:
+        """Return bytes; written as 500KiB, 25MiB or 1GiB."""
+        value = self.value(key)
+        if value is None:
+            return default
+        match = _SIZE.match(value.data.strip()) if isinstance(value.data, str) else None
+        if match is None or not int(match[1]):
+            self.wrong(key, "a size with its unit, as 500KiB, 25MiB or 1GiB")
+            return default
+        return int(match[1]) * _UNIT_BYTES[match[2]]
 
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return a list of texts; numbers are taken as they are written."""

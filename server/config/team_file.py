@@ -32,6 +32,8 @@ class ServerSettings:
     register_secret: SecretReference | None = None
     behind_proxy: bool = False
     public_url: str | None = None
+    longest_file_bytes: int = 25 * 1024**2
+    member_file_bytes: int = 1024**3
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def read_server(document: Value | None, folder: Path, problems: list[Problem]) -
         team = None
     server = top.section("server")
     server.only(keys.SERVER, keys.SERVER_NOT_YET)
+    files = server.section("files")
+    files.only(keys.FILES)
     url = server.text("public_url") or None
     if url is not None and not re.match(r"^https?://[^/\s]+$", url):
         server.wrong("public_url", "an address without a path, as https://bullpen.example.org")
@@ -70,6 +74,8 @@ def read_server(document: Value | None, folder: Path, problems: list[Problem]) -
         register_secret=read_secret(server, "register_secret", folder),
         behind_proxy=server.flag("behind_proxy", False),
         public_url=url,
+        longest_file_bytes=files.size("max_size", ServerSettings.longest_file_bytes),
+        member_file_bytes=files.size("per_member", ServerSettings.member_file_bytes),
     )
 
 

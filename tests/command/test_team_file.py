@@ -258,6 +258,14 @@ def test_a_register_secret_of_the_environment_wins_and_is_a_reference(write: Pat
     assert "sesame" not in repr(config)
 
 
+def test_the_limits_of_files_are_sizes_with_a_unit(write: Path) -> None:
+    config = load(write, "server: { files: { max_size: 500KiB, per_member: 2 GiB } }")
+    assert (config.longest_file_bytes, config.member_file_bytes) == (500 * 1024, 2 * 1024**3)
+    assert load(write, "").longest_file_bytes == 25 * 1024**2
+    for wrong in ("5", "5MB", "0MiB", "-1MiB"):
+        assert "25MiB" in problems(write, f"server: {{ files: {{ max_size: {wrong} }} }}")[0]
+
+
 def test_an_address_beyond_this_machine_needs_a_proxy(write: Path) -> None:
     assert "other machines" in problems(write, "server: { host: 0.0.0.0 }")[0]
     assert "public_url" in problems(write, "server: { host: 0.0.0.0, behind_proxy: true }")[0]
