@@ -1,6 +1,8 @@
 """Search: what is found, by whom, in which order, and that nothing which is typed is an error."""
 
+import asyncio
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -8,7 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.core.call import Caller
+from server.core.call import Caller, Transaction
+from server.features.messages import search
+from server.features.messages.text_index import forget_message, index_message
+from server.storage import sqlite
 from tests.conftest import Door, OfficeUnderTest, opened_office
 
 ODD_QUERIES = int(os.environ.get("ODD_QUERIES", "300"))
@@ -107,6 +112,76 @@ async def test_pages_follow_each_other_without_gap_or_overlap_while_others_write
         await office.chairman.send("general", "tick again")
     assert len(seen) == len(set(seen)) == len(sent)
     assert set(seen) == sent
+
+
+async def test_edits_deletions_and_pins_are_followed_also_within_one_batch(office: OfficeUnderTest) -> None:
+    first = await office.chairman.send("general", "the first text")
+    second = await office.chairman.send("general", "second 端口")
+
+    async def change(number: int) -> None:
+        """Send, edit, and delete or pin beside others: many of these come into one batch."""
+        sent = await office.chairman.send("general", f"before {number}")
+        body = {"content": f"after {number}"}
+        assert (await office.chairman.ask("PUT", f"/api/messages/{sent['id']}", body))[0] == 200
+        path = f"/api/messages/{sent['id']}"
+        method, path = ("DELETE", path) if number % 2 else ("POST", f"{path}/pin")
+        assert (await office.chairman.ask(method, path))[0] in (200, 201)
+
+    edited = office.chairman.ask("PUT", f"/api/messages/{first['id']}", {"content": "other words"})
+    await asyncio.gather(
+        edited, office.chairman.ask("DELETE", f"/api/messages/{second['id']}"), *map(change, range(20))
+    )
+    last = await office.chairman.send("general", "last word")
+    await office.chairman.ask("DELETE", f"/api/messages/{last['id']}")
+    await office.chairman.send("general", "really last")
+
+    chairman = office.chairman
+    assert await _found(chairman, "first") == []
+    assert await _found(chairman, "端口") == []
+    assert await _found(chairman, "before", limit=100) == []
+    assert sorted(await _found(chairman, "after", limit=100)) == sorted(f"after {number}" for number in range(0, 20, 2))
+    assert len(await _found(chairman, "is:pinned", limit=100)) == 10
+    assert await _found(chairman, "is:pinned other") == []
+    assert await _found(chairman, "other") == ["other words"]
+    assert await _found(chairman, "last") == ["really last"]
+
+
+async def test_what_is_sent_and_edited_or_deleted_in_one_transaction_is_found_as_it_ended(tmp_path: Path) -> None:
+    async with opened_office(tmp_path / "data") as office:
+
+        def unit(transaction: Transaction) -> None:
+            for content in ("one", "two", "three"):
+                number = transaction.insert(
+                    "INSERT INTO message (seq, channel, sender, sender_kind, content, mentions, priority, metadata,"
+                    " created_at) VALUES (0, 'general', 'chairman', 'human', :content, '[]', 'next', '{}', 1)",
+                    {"content": f"draft {content}"},
+                )
+                if content == "two":
+                    forget_message(transaction, number)
+                    transaction.run("UPDATE message SET deleted_at = 1 WHERE id = :id", {"id": number})
+                else:
+                    transaction.run(
+                        "UPDATE message SET content = :content WHERE id = :id", {"content": content, "id": number}
+                    )
+                    index_message(transaction, number)
+
+        await office.store.database.write(unit)
+        assert await _found(office.chairman, "draft") == []
+        assert await _found(office.chairman, "two") == []
+        assert [await _found(office.chairman, word) for word in ("one", "three")] == [["one"], ["three"]]
+
+
+async def test_a_search_that_takes_too_long_is_ended_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "AT_MOST_S", 0.0)
+    monkeypatch.setattr(sqlite, "STEPS_BETWEEN_LOOKS", 1)
+    async with opened_office(tmp_path / "data") as office:
+        await office.chairman.send("general", "a needle")
+        status, answer = await office.chairman.ask("GET", "/api/search?q=needle")
+        assert (status, answer["error"]["code"]) == (503, "took_too_long")
+        assert "Narrow it" in answer["error"]["hint"]
+        assert (await office.chairman.ask("GET", "/api/history?channel=general"))[0] == 200, "only the search is ended"
 
 
 async def test_the_best_stands_first_and_shows_why(office: OfficeUnderTest) -> None:

@@ -187,7 +187,6 @@ def check_content(content: str, metadata: dict[str, Any] | None = None) -> None:
             facts={
                 "offer": {
                     "as": "file",
-                    "name": "message.md",
                     "long_text": "file",
                     "bytes": size,
                     "excerpt": content[:EXCERPT],
