@@ -29,6 +29,7 @@ from server.events.feed import Feed
 from server.features import channels, members, sessions
 from server.features.catalogue import FEATURES
 from server.features.messages import text_index
+from server.outside.outside import Outside, targets_as_told
 from server.pulse import Pulse, service_manager
 from server.storage.blobs import Blobs
 from server.storage.sqlite import SqliteDatabase
@@ -37,6 +38,7 @@ from server.supervision.launch import Premises
 from server.supervision.prompt_text import clean_text
 from server.supervision.supervisor import Supervisor
 from server.web.agent_reports import Receivers, add_reports
+from server.web.chat_bridge import BridgeDoor, ChatBridges
 from server.web.errors import answer_errors
 from server.web.files import FileLimits, FileRoutes
 from server.web.health import Health
@@ -152,6 +154,7 @@ class Office:
         self._files = FileRoutes(dispatch, self._blobs, limits)
         workdirs = {agent.name: agent.workdir for agent in config.agents if agent.kind != "external"}
         WorkFolders(dispatch, self._blobs, limits, workdirs.get)
+        self._outside = Outside(config, dispatch, feed, os.urandom, self.url)
         self._beside: list[asyncio.Task[None]] = []
         identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
         dispatch.access_changed = identity.forget
@@ -176,6 +179,7 @@ class Office:
         self._texts.add_to(self.web)
         self._blobs.open()
         self._files.add_to(self.web)
+        ChatBridges(self._bridge_door(), dispatch).add_to(self.web)
         add_reports(self.web, Receivers(self.supervisor.receive_hook, self.supervisor.receive_push_report))
         await self._runner.setup()
         await web.SockSite(self._runner, self._listening, backlog=512).start()
@@ -183,6 +187,7 @@ class Office:
         self._beside.append(tasks.create_task(self._clockwork.run(), name="clockwork"))
         self._beside.append(tasks.create_task(self._pulse.run(), name="pulse"))
         self._beside.append(tasks.create_task(self._sweep_files(), name="file sweep"))
+        self._beside += self._outside.open(tasks)
 
     async def ready(self) -> ServerReady:
         """Leave the record that tells commands where the server is, and return how to enter."""
@@ -224,6 +229,10 @@ class Office:
 
     async def _stored_hashes(self) -> frozenset[str]:
         return frozenset(await self.store.run("list_stored_hashes"))
+
+    def _bridge_door(self) -> BridgeDoor | None:
+        desk = self._outside.desk
+        return None if desk is None else BridgeDoor(desk.name, desk.shown, desk.sign_in, desk.sign_out)
 
     def _presence_changed(self, reader: Reader, present: bool) -> None:
         if reader.client == "bridge":
@@ -274,6 +283,7 @@ async def _seat(store: Store, config: Config) -> None:
         await store.run(
             "ensure_channel", id=channel.id, description=channel.description, members=[*humans, *members_of]
         )
+    await store.run("ensure_targets", **targets_as_told(config.notifications))
 
 
 def _command_line(agent: AgentConfig) -> str:

@@ -28,7 +28,7 @@ class Check:
 
 
 def check_agents(config: Config) -> Iterator[Check]:
-    """Look at everything that the agents of a team need."""
+    """Look at everything that the agents of a team need, and the secrets of those who are told outside."""
     yield from _programs(config)
     yield from _versions(config)
     yield from _sign_ins(config)
@@ -106,6 +106,12 @@ def _secrets(config: Config) -> Iterator[Check]:
         reference
         for agent in config.agents
         for reference in (*agent.environment_secrets.values(), agent.provider.secret if agent.provider else None)
+        if reference is not None
+    }
+    needed |= {
+        reference
+        for target in config.notifications.targets
+        for reference in (target.url, target.secret)
         if reference is not None
     }
     for reference in sorted(needed, key=str):

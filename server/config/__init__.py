@@ -1,8 +1,8 @@
 """agents.yaml, the environment and flags → one frozen `Config`. Knows no feature and starts nothing.
 
 `model` has the dataclasses, `secrets` the references to what is never written down. `document` reads YAML with places,
-`section` takes values out of it. `keys` names what the team file may say; `team_file` and `agents` read it; `load` puts
-file, environment and flags together.
+`section` takes values out of it. `keys` names what the team file may say; `team_file`, `agents`, `notifications`
+read it; `load` puts file, environment and flags together.
 """
 
 from server.config.document import ConfigError as ConfigError
@@ -17,9 +17,13 @@ from server.config.model import DEFAULT_PORT as DEFAULT_PORT
 from server.config.model import AgentConfig as AgentConfig
 from server.config.model import ChannelConfig as ChannelConfig
 from server.config.model import Config as Config
+from server.config.model import DigestConfig as DigestConfig
 from server.config.model import HumanConfig as HumanConfig
 from server.config.model import Location as Location
+from server.config.model import Notifications as Notifications
+from server.config.model import NotificationTarget as NotificationTarget
 from server.config.model import Provider as Provider
+from server.config.model import QuietHours as QuietHours
 from server.config.model import RestartPolicy as RestartPolicy
 from server.config.secrets import SecretReference as SecretReference
 from server.config.secrets import SecretUnavailable as SecretUnavailable

@@ -21,10 +21,9 @@ AUTHS = ("oauth", "api_key", "none")
 AUTHS_NOT_YET = ("bedrock", "vertex")
 PERMISSION_MODES = ("ask", "plan", "accept_edits", "auto")
 
-TOP = ("version", "team", "server", "humans", "channels", "defaults", "roles", "providers", "agents")
+TOP = ("version", "team", "server", "humans", "channels", "defaults", "roles", "providers", "agents", "notifications")
 TOP_NOT_YET = {
     "include": "Keep the team in one file.",
-    "notifications": "Nothing would be sent; take it out, or name it x-notifications.",
 }
 
 SERVER = ("host", "port", "data_dir", "register_secret", "behind_proxy", "public_url", "files")
@@ -61,6 +60,26 @@ SETTINGS_NOT_YET = {
     "idle_stop": "Agents run until they are stopped.",
     "can": "What an agent may do follows from its rights: lead or member.",
 }
+
+NOTIFICATIONS = ("quiet_hours", "targets", "digest")
+QUIET_HOURS = ("from", "to", "tz", "except")
+DIGEST = ("cron", "to", "tz")
+TARGET_TYPES = ("webhook", "ntfy", "email", "wechat")
+TARGET = ("type", "events", "allow_private")
+TARGET_OF = {
+    "webhook": (*TARGET, "url", "for", "format", "secret"),
+    "ntfy": (*TARGET, "url", "for", "token"),
+    "email": (*TARGET, "url", "for", "from", "to"),
+    "wechat": (*TARGET, "senders", "inbound", "base_url"),
+}
+TARGET_KEYS = tuple(dict.fromkeys(key for known in TARGET_OF.values() for key in known))
+WEBHOOK_FORMATS = ("json", "slack")
+NOTIFICATION_KINDS = ("needs_you", "agent_failed", "mention", "dm", "task_done", "guard", "digest")
+"""What a target can be told of."""
+PERSONAL_KINDS = ("mention", "dm")
+"""What concerns one person alone."""
+NOTIFICATION_REASONS = ("permission", "question", "approval", "crash_loop", "fatal", "budget_exceeded")
+"""What quiet hours tell apart within a kind."""
 
 MODEL = ("name", "provider")
 MODEL_NOT_YET = {

@@ -92,6 +92,66 @@ class ChannelConfig:
 
 
 @dataclass(frozen=True)
+class QuietHours:
+    """When nothing is sent to the outside, and what is all the same."""
+
+    start: str
+    """As `22:00`, by the wall clock of `tz`."""
+    end: str
+    tz: str = "UTC"
+    exceptions: tuple[str, ...] = ()
+    """Kinds and reasons that are sent at any time."""
+
+
+@dataclass(frozen=True)
+class DigestConfig:
+    """When what has happened is put together, and for whom."""
+
+    cron: str
+    to: str
+    """A human."""
+    tz: str = "UTC"
+
+
+@dataclass(frozen=True)
+class NotificationTarget:
+    """A place outside that is told of things: a webhook, a topic of ntfy, a mailbox or a chat bridge."""
+
+    name: str
+    type: str
+    """webhook | ntfy | email | wechat"""
+    url: SecretReference | None = None
+    events: tuple[str, ...] = ("needs_you", "agent_failed")
+    member: str | None = None
+    """The human whom it belongs to: only then is it told of mentions and direct messages."""
+    format: str = "json"
+    """Of a webhook: json | slack"""
+    secret: SecretReference | None = None
+    """What a webhook is signed with, or the token of ntfy."""
+    sender: str = ""
+    """Of e-mail: the address it comes from."""
+    recipients: tuple[str, ...] = ()
+    """Of e-mail."""
+    allow_private: bool = False
+    """It may be on this machine or in the private network."""
+    senders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Of a chat bridge: who may write, by the bridge's own id, and as which human."""
+    inbound: str = "general"
+    """Of a chat bridge: the channel, or `dm:NAME`, that gets what they write."""
+    base_url: str | None = None
+    """Of a chat bridge: its service, if that is not the usual one."""
+
+
+@dataclass(frozen=True)
+class Notifications:
+    """Who outside is told of what, and when."""
+
+    targets: tuple[NotificationTarget, ...] = ()
+    quiet: QuietHours | None = None
+    digest: DigestConfig | None = None
+
+
+@dataclass(frozen=True)
 class Location:
     """Where a team is: enough to find its server, without reading who is in it."""
 
@@ -116,6 +176,7 @@ class Config:
     agents: tuple[AgentConfig, ...] = ()
     humans: tuple[HumanConfig, ...] = (HumanConfig("chairman", "chairman"),)
     channels: tuple[ChannelConfig, ...] = (ChannelConfig("general"),)
+    notifications: Notifications = field(default_factory=Notifications)
     register_secret: SecretReference | None = None
     behind_proxy: bool = False
     """A proxy that ends TLS stands in front; only then may the server listen beyond loopback."""

@@ -3,8 +3,10 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from server.config.document import Place, Problem, Value
+from server.config.secrets import SecretReference, parse_secret
 
 _SIZE = re.compile(r"^([0-9]{1,6}) ?([KMGT]iB)$")
 _UNIT_BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
@@ -166,6 +168,18 @@ class Section:
             else:
                 good.append(item)
         return good
+
+
+def read_secret(section: Section, key: str, folder: Path) -> SecretReference | None:
+    """Read a reference to a secret; a literal is a problem, and is not repeated in it."""
+    value = section.value(key)
+    if value is None:
+        return None
+    try:
+        return parse_secret(value.data if isinstance(value.data, str) else "", folder)
+    except ValueError as error:
+        section.problem(value.place, f"{section.inside(key)}: {error}.")
+        return None
 
 
 def duration_s(text: str) -> float | None:

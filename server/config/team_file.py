@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.config import keys
 from server.config.agents import AgentReader
 from server.config.document import Problem, Value
-from server.config.model import AgentConfig, ChannelConfig, HumanConfig, Provider
+from server.config.model import AgentConfig, ChannelConfig, HumanConfig, Notifications, Provider
+from server.config.notifications import read_notifications
 from server.config.paths import expanded, path_from
-from server.config.secrets import SecretReference, parse_secret
-from server.config.section import Section, nearest
+from server.config.secrets import SecretReference
+from server.config.section import Section, nearest, read_secret
 from server.core.names import is_member_name
 
 DEFAULT_TEAM = "default"
@@ -43,6 +44,7 @@ class Team:
     agents: tuple[AgentConfig, ...] = ()
     humans: tuple[HumanConfig, ...] = (HumanConfig("chairman", "chairman"),)
     channels: tuple[ChannelConfig, ...] = (GENERAL,)
+    notifications: Notifications = field(default_factory=Notifications)
 
 
 def team_name_problem(name: str) -> str | None:
@@ -96,7 +98,9 @@ def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]
         if agent.name in people:
             place = top.section("agents").place_of(agent.name)
             top.problem(place, f"“{agent.name}” is a human of this team already; every member has a name of its own.")
-    return Team(agents=agents, humans=humans, channels=channels)
+    members = {*people, *(agent.name for agent in agents)}
+    notifications = read_notifications(top, folder, humans=people, members=members, channels=default_for)
+    return Team(agents=agents, humans=humans, channels=channels, notifications=notifications)
 
 
 def _humans(top: Section) -> tuple[HumanConfig, ...]:
@@ -164,15 +168,3 @@ def _providers(top: Section, folder: Path) -> dict[str, Provider]:
             config_dir=path_from(section, "config_dir", folder),
         )  # fmt: skip
     return providers
-
-
-def read_secret(section: Section, key: str, folder: Path) -> SecretReference | None:
-    """Read a reference to a secret; a literal is a problem, and is not repeated in it."""
-    value = section.value(key)
-    if value is None:
-        return None
-    try:
-        return parse_secret(value.data if isinstance(value.data, str) else "", folder)
-    except ValueError as error:
-        section.problem(value.place, f"{section.inside(key)}: {error}.")
-        return None

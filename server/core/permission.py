@@ -40,7 +40,15 @@ MANAGE_MEMBERS = Permission(
     "manage_members", "Create members, mint, rotate and revoke their tokens.", frozenset({"chairman", SYSTEM_ROLE})
 )
 READ_AUDIT = Permission("read_audit", "Read who changed what.", frozenset({"chairman", "operator"}))
+MANAGE_NOTIFICATIONS = Permission(
+    "manage_notifications",
+    "See what is told to the outside, test and retry it, sign chat bridges in and out.",
+    frozenset({"chairman", "operator"}),
+)
 SYSTEM = Permission("system", "Report what the server itself observes.", frozenset({SYSTEM_ROLE}))
 ANYBODY = Permission("anybody", "Needs no credentials.", _EVERYBODY | {SYSTEM_ROLE, "anonymous"})
 
-PERMISSIONS = (READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, MANAGE_MEMBERS, READ_AUDIT, SYSTEM, ANYBODY)
+PERMISSIONS = (
+    *(READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, MANAGE_MEMBERS, READ_AUDIT, MANAGE_NOTIFICATIONS),
+    *(SYSTEM, ANYBODY),
+)

@@ -23,6 +23,9 @@ from server.features.approvals import proposals, queue
 from server.features.files import adding, folders
 from server.features.files import reading as files_reading
 from server.features.messages import editing, history, pins, preview, reactions, search, sending, unseen
+from server.features.notifications import chat, digests, following, targets
+from server.features.notifications import queue as notification_queue
+from server.features.notifications import sending as notification_sending
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, routing, store, trail
 from server.features.tasks import board, claims, reading, reminders
@@ -69,4 +72,10 @@ FEATURES = (
     audit,
     reports,
     figures,
+    targets,
+    notification_queue,
+    notification_sending,
+    chat,
+    following,
+    digests,
 )

@@ -9,7 +9,9 @@ from server.config import (
     AgentConfig,
     Config,
     ConfigError,
+    DigestConfig,
     Provider,
+    QuietHours,
     RestartPolicy,
     SecretReference,
     SecretUnavailable,
@@ -93,7 +95,6 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
 @pytest.mark.parametrize(
     "text",
     [
-        "notifications: {}",
         "include: [more.yaml]",
         "server: { backups: { every: 24h } }",
         "server: { retention: { messages: 7d } }",
@@ -320,3 +321,72 @@ def test_every_key_that_is_refused_is_in_the_documentation() -> None:
         *keys.KINDS_NOT_YET, *keys.WORKDIR_MODES_NOT_YET, *keys.AUTHS_NOT_YET, *keys.CHANNEL_NOT_YET,
     }  # fmt: skip
     assert refused - documented() == set()
+
+
+TOLD = """
+humans: [{ name: ada, role: chairman }, { name: ben, role: operator }]
+channels: [{ id: ops }]
+agents: { pm: { kind: demo } }
+notifications:
+  quiet_hours: { from: "22:00", to: "07:00", tz: Europe/Berlin, except: [permission, crash_loop, budget_exceeded] }
+  targets:
+    phone: { type: ntfy, url: "env:NTFY_URL", token: "file:token", for: ada, events: [needs_you, dm] }
+    team: { type: webhook, url: "env:SLACK_HOOK", format: slack, events: [task_done, digest] }
+    mail: { type: email, url: "cmd:pass show smtp", from: me@example.org, to: [ada@example.org], allow_private: true }
+    wechat: { type: wechat, senders: { "o9@im.wechat": ben }, inbound: dm:pm }
+  digest: { cron: "0 8 * * 1-5", to: ada }
+"""
+
+
+def test_targets_quiet_hours_and_the_digest_come_to_what_is_written(write: Path) -> None:
+    found = load(write, TOLD).notifications
+    phone, team, mail, wechat = found.targets
+    assert (phone.type, phone.member, phone.events, str(phone.url)) == (
+        "ntfy",
+        "ada",
+        ("needs_you", "dm"),
+        "env:NTFY_URL",
+    )
+    assert phone.secret == SecretReference("file", str(write.parent / "token"))
+    assert (team.format, team.allow_private) == ("slack", False)
+    assert (mail.sender, mail.recipients, mail.allow_private) == ("me@example.org", ("ada@example.org",), True)
+    assert (dict(wechat.senders), wechat.inbound) == ({"o9@im.wechat": "ben"}, "dm:pm")
+    assert "mention" in wechat.events
+    assert found.quiet == QuietHours("22:00", "07:00", "Europe/Berlin", ("permission", "crash_loop", "budget_exceeded"))
+    assert found.digest == DigestConfig("0 8 * * 1-5", "ada")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("targets:", "tragets:", "7:3: unknown key “tragets” in notifications. Did you mean “targets”?"),
+        ('"22:00"', "22:00", '6:24: notifications.quiet_hours.from is “1320”; it takes a time of day in quotes'),
+        ("Europe/Berlin", "Berlin", "quiet_hours.tz is “Berlin”; it takes a time zone, as Europe/Berlin."),
+        ("crash_loop", "crashloop", "quiet_hours.except: there is no “crashloop”. Did you mean “crash_loop”?"),
+        ("type: ntfy", "type: nfty", "it takes one of webhook, ntfy, email, wechat. Did you mean “ntfy”?"),
+        ("for: ada, ", "", "notifications.targets.phone is to be told of dm, not whose. Add for:"),
+        ("for: ada", "for: adda", "there is no human “adda”. Did you mean “ada”?"),
+        ('url: "env:NTFY_URL", ', "", "notifications.targets.phone needs its address."),
+        ('"env:SLACK_HOOK"', "https://hooks.example/T0/canary", "team.url: a secret is never written here"),
+        ("format: slack", "format: teams", "targets.team.format is “teams”; it takes one of json, slack."),
+        ("token:", "secret:", "unknown key “secret” in notifications.targets.phone."),
+        ("[ada@example.org]", "[ada]", "“ada” is no e-mail address."),
+        ("from: me@example.org, ", "", "notifications.targets.mail needs from: an e-mail address."),
+        (": ben }, inbound", ": benn }, inbound", "there is no human “benn”. Did you mean “ben”?"),
+        ("dm:pm", "dm:pmm", "there is no member “pmm” in this file. Did you mean “pm”?"),
+        ("inbound: dm:pm", "inbound: op", "there is no channel “op” in this file. Did you mean “ops”?"),
+        ('senders: { "o9@im.wechat": ben }, ', "", "notifications.targets.wechat names nobody who may write."),
+        ("mail: { type: email", "m: { type: wechat, senders: { a: ada } }\n    o: { type: email", "is one bridge"),
+        ("0 8 * * 1-5", "0 25 * * *", "notifications.digest.cron is “0 25 * * *”; it takes five fields of cron"),
+        (", to: ada }\n", " }\n", "notifications.digest needs to."),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_notifications_is_named_with_its_place_and_what_is_right(
+    write: Path, old: str, new: str, says: str
+) -> None:
+    assert old in TOLD
+    found = problems(write, TOLD.replace(old, new, 1))
+    assert len(found) == 1, found
+    assert says in found[0]
+    assert re.match(r"agents\.yaml:\d+:\d+: ", found[0])
+    assert "canary" not in found[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 
-from server.config import AgentConfig
+from server.config import AgentConfig, Notifications, NotificationTarget, SecretReference
 from server.core.operation import Operation, Registry
 from server.features.catalogue import FEATURES
 from tests.conftest import Door, OfficeUnderTest, open_office
@@ -122,6 +122,8 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "cancel_approval": lambda scene: (f"/api/approvals/{scene.ids['own approval']}/cancel", {}),
     "snooze_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/snooze", {"for_s": 600}),
     "delegate_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/delegate", {"to": "bo"}),
+    "send_test": lambda scene: ("/api/notifications/targets/hook/test", {}),
+    "retry_notification": lambda scene: (f"/api/notifications/{scene.ids['notification']}/retry", {}),
     "ack_inbox": lambda scene: ("/api/inbox/ack", {"items": [{"channel": "general", "ack_id": scene.ids["message"]}]}),
 }
 
@@ -148,7 +150,8 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
     worker = AgentConfig(
         name="worker", kind="custom", role="member", job="", workdir=data, command=("cat",), autostart=False
     )
-    async with open_office(data, agents=[worker]) as office:
+    hook = NotificationTarget("hook", "webhook", SecretReference("env", "NO_SUCH_HOOK"))
+    async with open_office(data, agents=[worker], notifications=Notifications((hook,))) as office:
         chairman = office.chairman
         ada, bo = await office.member("ada"), await office.member("bo")
         await office.member("old", kind="bot")
@@ -186,5 +189,6 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
             "file": file["id"],
             "folder": folder["id"],
         }
+        ids["notification"] = (await chairman.post("/api/notifications/targets/hook/test"))["id"]
         ids |= {"proposal": proposed["approval_id"], "finding": finding["finding"]["id"]}
         yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})

@@ -5,7 +5,7 @@ from pathlib import Path
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.conftest import OfficeUnderTest
-from tests.core.examples import COMMANDS, REGISTRY, check_answer, open_scene
+from tests.core.examples import COMMANDS, REGISTRY, Scene, check_answer, open_scene
 
 QUERIES = [
     operation
@@ -57,13 +57,19 @@ async def test_real_answers_and_errors_keep_to_the_document(tmp_path: Path) -> N
         document = await chairman.get("/api/openapi.json")
         for operation in QUERIES:
             assert operation.path is not None
-            names = {**IN_PATH, **({"id": scene.ids["message"]} if operation.path.startswith(_OF_MESSAGES) else {})}
+            names = {**IN_PATH, **_ids(scene, operation.path)}
             path = operation.path.format_map(names)
             status, answer = await chairman.ask(
                 str(operation.method), path + IN_QUERY.get(operation.name, ""), IN_BODY.get(operation.name)
             )
             assert status == (401 if operation.name == "get_session" else 200), (operation.name, answer)
             check_answer(answer, operation, status, document)
+
+
+def _ids(scene: Scene, path: str) -> dict[str, str]:
+    if path.startswith("/api/notifications/"):
+        return {"id": scene.ids["notification"]}
+    return {"id": scene.ids["message"]} if path.startswith(_OF_MESSAGES) else {}
 
 
 async def test_refusals_keep_to_the_document_and_name_the_field(office: OfficeUnderTest) -> None:
