@@ -31,6 +31,8 @@ _COMMANDS = {
     "task": ("task", "Add, list, take and finish tasks."),
     "schedule": ("schedule", "Try out, add, list, pause, run and remove schedules."),
     "state": ("state", "Read and write shared state."),
+    "notify": ("notify", "Show what is told to the outside, test it, try it again."),
+    "wechat": ("wechat", "Sign the WeChat bridge in and out."),
     "lock": ("lock", "Show, check and release file reservations."),
     "audit": ("audit", "Show who changed what, and check that the trail is whole."),
     "token": ("token", "Make, list, rotate and revoke tokens."),
