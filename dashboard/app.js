@@ -11,6 +11,8 @@ import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
 import { reduceAudit } from "./stores/audit.js";
 import { reduceFiles } from "./stores/files.js";
+import { loadNotifications, reduceNotifications, state as notificationState } from "./stores/notifications.js";
+import { showNotice } from "./stores/notices.js";
 import { loadSchedules, reduceSchedules, state as scheduleState } from "./stores/schedules.js";
 import { loadState, reduceState, state as sharedState } from "./stores/state.js";
 import { load as loadSession, me, signIn, signOut, signedIn } from "./stores/session.js";
@@ -25,6 +27,7 @@ import { FilesView } from "./views/files.js";
 import { MoreView, PLACES } from "./views/more.js";
 import { NowView } from "./views/now.js";
 import { Palette } from "./views/palette.js";
+import { SettingsView } from "./views/settings.js";
 import { SchedulesView } from "./views/schedules.js";
 import { SearchView } from "./views/search.js";
 import { SignIn } from "./views/sign-in.js";
@@ -37,7 +40,21 @@ import { Empty } from "./components/faces.js";
 import { Glyph } from "./components/state.js";
 import { clockSeconds } from "./components/relative-time.js";
 
-const REDUCERS = [members.reduce, reduceChannels, agents.reduce, reduceReads, reduceMessages, reduceTasks, reduceApprovals, reduceSchedules, reduceState, reduceAudit, reduceFiles];
+const REDUCERS = [
+  members.reduce,
+  reduceChannels,
+  agents.reduce,
+  reduceReads,
+  reduceMessages,
+  reduceTasks,
+  reduceApprovals,
+  reduceSchedules,
+  reduceState,
+  reduceAudit,
+  reduceFiles,
+  reduceNotifications,
+  (/** @type {any} */ event) => void showNotice(event),
+];
 const live = new Live({ onEvent: (event) => REDUCERS.forEach((reduce) => reduce(event)), onReset: async () => (await loadSnapshot()).seq });
 
 async function loadSnapshot() {
@@ -51,6 +68,7 @@ async function loadSnapshot() {
   if (taskState.value.word !== "new") void loadTasks();
   if (scheduleState.value.word !== "new") void loadSchedules();
   if (sharedState.value.word !== "new") void loadState();
+  if (notificationState.value.word !== "new") void loadNotifications();
   document.documentElement.dataset.team = snapshot.team;
   forget();
   const page = await get("/api/history?channel=general&limit=8").catch(() => ({ messages: [] }));
@@ -96,6 +114,7 @@ function View() {
     case "files": return html`<${FilesView} />`;
     case "search": return html`<${SearchView} />`;
     case "audit": return html`<${AuditView} />`;
+    case "settings": return html`<${SettingsView} />`;
     case "more": return html`<${MoreView} />`;
     case "agents": return html`<${AgentsView} />`;
     case "agent": return html`<${AgentView} name=${name} />`;

@@ -4,6 +4,17 @@ import { signal } from "./ui.js";
 
 /** @typedef {{view: string, name?: string, tab?: string}} Route */
 
+/** Views whose path is their name. */
+const PLACES = new Set([
+  "schedules",
+  "state",
+  "files",
+  "search",
+  "audit",
+  "settings",
+  "more",
+]);
+
 /** @param {string} path @returns {Route} */
 export function parse(path) {
   const [first, ...rest] = path.split("/").filter(Boolean).map(decodeURIComponent);
@@ -12,8 +23,7 @@ export function parse(path) {
   if (first === "c" && name) return { view: "channel", name };
   if (first === "dm" && name) return { view: "direct", name };
   if (first === "tasks") return { view: "tasks", name };
-  if (first === "schedules" || first === "state" || first === "audit" || first === "more") return { view: first, name };
-  if (first === "search" || first === "files") return { view: first };
+  if (PLACES.has(first)) return { view: first, name };
   if (first === "m") return { view: "conversations" };
   if (first === "agents" && rest.length > 1 && rest[1] === "terminal") return { view: "terminal", name: rest[0] };
   if (first === "agents" && rest.length) return { view: "agent", name: rest[0] };

@@ -2,7 +2,13 @@
 /** The places that a phone's bar has no room for. */
 import { html, icon } from "../ui.js";
 
-export const PLACES = /** @type {const} */ ([["/schedules", "schedules", "clock", "Schedules"], ["/state", "state", "braces", "State"], ["/files", "files", "folder", "Files"], ["/audit", "audit", "shield", "Audit"]]);
+export const PLACES = /** @type {const} */ ([
+  ["/schedules", "schedules", "clock", "Schedules"],
+  ["/state", "state", "braces", "State"],
+  ["/files", "files", "folder", "Files"],
+  ["/audit", "audit", "shield", "Audit"],
+  ["/settings", "settings", "sliders", "Settings"],
+]);
 
 export function MoreView() {
   return html`<div class="sheet"><main class="main" id="main"><header class="head"><h1 tabindex="-1">More</h1></header>

@@ -13,9 +13,23 @@ from server.core.permission import ANYBODY
 from server.web.security import add_route
 
 DEEP_LINKS = (
-    *("/", "/c/{rest:.*}", "/dm/{rest:.*}", "/agents", "/agents/{rest:.*}", "/m", "/tasks", "/tasks/{rest:.*}"),
-    *("/schedules", "/schedules/{rest:.*}", "/state", "/state/{rest:.*}", "/audit", "/more"),
-    *("/search", "/files"),
+    "/",
+    "/c/{rest:.*}",
+    "/dm/{rest:.*}",
+    "/agents",
+    "/agents/{rest:.*}",
+    "/m",
+    "/tasks",
+    "/tasks/{rest:.*}",
+    "/schedules",
+    "/schedules/{rest:.*}",
+    "/state",
+    "/state/{rest:.*}",
+    "/files",
+    "/search",
+    "/audit",
+    "/settings",
+    "/more",
 )
 """Paths that the dashboard's own router understands."""
 
