@@ -173,7 +173,7 @@ function TabBar() {
 
 effect(() => {
   const { view, name } = route.value;
-  const place = view === "channel" ? `#${name}` : view === "now" ? "Now" : name ?? view;
+  const place = view === "channel" ? `#${name}` : view === "now" ? "Now" : name || view;
   document.title = `${waits() ? `(${waits()}) ` : ""}${place} · Bullpen`;
 });
 
