@@ -13,10 +13,12 @@ from benchmarks.machine import scratch_folder
 from benchmarks.raw_commit import RawCommit
 from benchmarks.texts import TEXTS
 from server.app import Store, offline
-from server.config import Config
+from server.config import Config, Guards
 from server.core.call import Caller
 
 CALLERS = 64
+UNREACHED = Guards(self_per_min=1_000_000, human_per_min=1_000_000)
+"""The guards look at each message, and refuse none: a benchmark sends faster than an agent may."""
 
 
 @contextlib.asynccontextmanager
@@ -24,6 +26,7 @@ async def open_store(data: Path) -> AsyncIterator[Store]:
     """Open a team's data with one agent in it."""
     async with offline(Config(team="bench", host="127.0.0.1", port=0, data=data)) as store:
         await store.run("ensure_channel", id="general")
+        await store.run("set_guard_limits", member="", limits=UNREACHED)
         await store.run("ensure_member", name="ada", kind="agent", role="member")
         yield store
 

@@ -28,6 +28,7 @@ from server.events import log
 from server.events.feed import Feed
 from server.features import channels, members, sessions
 from server.features.catalogue import FEATURES
+from server.features.guards import limits
 from server.features.messages import text_index
 from server.outside.outside import Outside, targets_as_told
 from server.pulse import Pulse, service_manager
@@ -263,6 +264,7 @@ async def _store(config: Config) -> AsyncIterator[Store]:
 async def _seat(store: Store, config: Config) -> None:
     """Make channels, members and agents exist as configured."""
     await store.run("ensure_channel", id="general")
+    await store.run("set_guard_limits", member=limits.EVERYBODY, limits=config.guards)
     for human in config.humans:
         await store.run("ensure_member", name=human.name, kind="human", role=human.role)
     for agent in config.agents:
@@ -277,6 +279,7 @@ async def _seat(store: Store, config: Config) -> None:
             autostart=agent.autostart and agent.enabled,
             session_id=str(uuid.uuid4()),
         )
+        await store.run("set_guard_limits", member=agent.name, limits=agent.guards or config.guards)
     humans = [human.name for human in config.humans]
     for channel in config.channels:
         members_of = [agent.name for agent in config.agents if channel.id in agent.channels]

@@ -17,10 +17,13 @@ import aiohttp
 import pytest
 
 from server.app import Office, ServerReady, Store, offline, serve
-from server.config import AgentConfig, Config
+from server.config import AgentConfig, Config, Guards
 
 PATIENCE_S = 5.0
 """How long a test waits for what must happen."""
+UNHURRIED = Guards(self_per_min=0, human_per_min=0)
+"""The usual guards, but tests send faster than people and agents may."""
+UNHURRIED_FILE = "defaults: { guards: { self_per_min: 0, human_per_min: 0 } }\n"
 
 
 @dataclass
@@ -87,6 +90,7 @@ async def open_office(
     data: Path, *, agents: Sequence[AgentConfig] = (), **settings: Any
 ) -> AsyncIterator[OfficeUnderTest]:
     """Open an office on a data folder; it is closed, and its agents with it, at the end."""
+    settings.setdefault("guards", UNHURRIED)
     config = Config(
         team="test", host="127.0.0.1", port=settings.pop("port", 0), data=data, agents=tuple(agents), **settings
     )
@@ -123,7 +127,7 @@ class OpenedOffice:
 @contextlib.asynccontextmanager
 async def opened_office(data: Path) -> AsyncIterator[OpenedOffice]:
     """Open an office without agents of its own, part by part."""
-    config = Config(team="test", host="127.0.0.1", port=0, data=data)
+    config = Config(team="test", host="127.0.0.1", port=0, data=data, guards=UNHURRIED)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         async with offline(config) as store, asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
             office = Office(config, store, listening, only_server=True)
@@ -194,6 +198,10 @@ class ServerProcess:
     async def start(self, port: int = 0) -> None:
         """Start it and wait until it answers."""
         environment = {**os.environ, "BULLPEN_DATA": str(self.data), "BULLPEN_PORT": str(port)}
+        if "--config" not in self.arguments:
+            team_file = self.data.parent / "agents.yaml"
+            team_file.write_text(UNHURRIED_FILE, encoding="utf-8")
+            environment["BULLPEN_CONFIG"] = str(team_file)
         command = [sys.executable, "-m", "server.cli", "up", "--no-open", *self.arguments]
         output = self.data.parent / "server.out"
         log = output.open("ab")

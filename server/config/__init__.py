@@ -18,6 +18,7 @@ from server.config.model import AgentConfig as AgentConfig
 from server.config.model import ChannelConfig as ChannelConfig
 from server.config.model import Config as Config
 from server.config.model import DigestConfig as DigestConfig
+from server.config.model import Guards as Guards
 from server.config.model import HumanConfig as HumanConfig
 from server.config.model import Location as Location
 from server.config.model import Notifications as Notifications

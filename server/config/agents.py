@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from server.config import keys
 from server.config.document import Value, merge
-from server.config.model import AgentConfig, Provider, RestartPolicy
+from server.config.model import AgentConfig, Guards, Provider, RestartPolicy
 from server.config.paths import path_from
 from server.config.secrets import SecretReference, parse_secret
 from server.config.section import Section, duration_s, nearest
@@ -154,7 +154,20 @@ class AgentReader:
             stop_grace_s=self._stop(section),
             description=section.text("description"),
             options=MappingProxyType(self._options(section, kind if name else None)),
+            guards=self._guards(section),
         )
+
+    def guards(self) -> Guards:
+        """Return those of everybody: the file's defaults over ours."""
+        return self._guards(Section(self._defaults, "defaults", []))
+
+    @staticmethod
+    def _guards(section: Section) -> Guards:
+        guards = section.section("guards")
+        guards.only((*keys.GUARDS, "acknowledgements"), keys.GUARDS_NOT_YET)
+        usual = Guards()
+        numbers = {key: guards.whole(key, getattr(usual, key), 0, 1_000_000) for key in keys.GUARDS}
+        return Guards(**numbers, acknowledgements=guards.flag("acknowledgements", usual.acknowledgements))
 
     def _job(self, role: str) -> str:
         """Return the role whose instructions come with Bullpen: this one or, by `extends`, one above it."""

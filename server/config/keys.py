@@ -42,7 +42,7 @@ PROVIDER = ("auth", "base_url", "token", "config_dir")
 
 SETTINGS = (
     "kind", "role", "rights", "prompt", "model", "command", "workdir", "env", "restart", "stop", "session",
-    "permissions", "channels", "autostart", "enabled", "description", "options",
+    "permissions", "channels", "autostart", "enabled", "description", "options", "guards",
 )  # fmt: skip
 """Of an agent, a role and the defaults."""
 AGENT_ONLY = ("count",)
@@ -50,7 +50,6 @@ ROLE = (*(key for key in SETTINGS if key != "role"), "extends")
 SETTINGS_NOT_YET = {
     "limits": "No limit on memory, processors or processes would be kept.",
     "budget": "No budget would be kept; watch the cost at your provider.",
-    "guards": "Loops between agents are not stopped by themselves yet.",
     "on_rate_limit": "An agent whose provider refuses it is shown as limited; nothing else is done.",
     "tools": "Every agent gets the tools of its rights.",
     "notify": "Nothing would be sent.",
@@ -81,6 +80,12 @@ PERSONAL_KINDS = ("mention", "dm")
 NOTIFICATION_REASONS = ("permission", "question", "approval", "crash_loop", "fatal", "budget_exceeded")
 """What quiet hours tell apart within a kind."""
 
+GUARDS = (
+    "hops", "pair_per_min", "pair_per_5_min", "agent_msgs_without_human", "repeats", "self_per_min", "human_per_min",
+    "bot_per_min",
+)  # fmt: skip
+"""Numbers, beside the flag `acknowledgements`."""
+GUARDS_NOT_YET = {"stall_after": "An agent that stalls is not noticed by itself yet."}
 MODEL = ("name", "provider")
 MODEL_NOT_YET = {
     "fallback": "Only one model is used.",

@@ -52,7 +52,7 @@ def load_config(settings: Settings | None = None, environ: Mapping[str, str] | N
     return Config(
         team=location.team, host=location.host, port=location.port, data=location.data, source=location.source,
         agents=team.agents, humans=team.humans, channels=team.channels, notifications=team.notifications,
-        register_secret=secret, behind_proxy=server.behind_proxy, public_url=server.public_url,
+        guards=team.guards, register_secret=secret, behind_proxy=server.behind_proxy, public_url=server.public_url,
         longest_file_bytes=server.longest_file_bytes, member_file_bytes=server.member_file_bytes,
     )  # fmt: skip
 

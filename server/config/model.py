@@ -27,6 +27,28 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True)
+class Guards:
+    """How much agents may talk among themselves, and a member at all. 0 turns a guard off."""
+
+    hops: int = 8
+    """Messages of agents that answer each other in a row, since a person's word."""
+    pair_per_min: int = 10
+    """Messages between two agents in a minute, with nobody else speaking there."""
+    pair_per_5_min: int = 12
+    agent_msgs_without_human: int = 60
+    """Messages of agents in one channel in 10 minutes, without a person's."""
+    repeats: int = 3
+    """The same text in one channel within 10 minutes: this one is held."""
+    acknowledgements: bool = True
+    """A bare “thanks” or “ok” of an agent wakes no agent."""
+    self_per_min: int = 30
+    """Messages that one agent may send in a minute, a third of them at once."""
+    human_per_min: int = 120
+    bot_per_min: int = 0
+    """A bot is a program of somebody's own, who paces it."""
+
+
+@dataclass(frozen=True)
 class Provider:
     """Where an agent's model is reached, and with which credentials."""
 
@@ -73,6 +95,8 @@ class AgentConfig:
     description: str = ""
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     """What only this kind understands."""
+    guards: Guards | None = None
+    """None: those of the team."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +209,8 @@ class Config:
     """What one member's files may have together."""
     public_url: str | None = None
     """What people type to reach the server, if that is not its own address."""
+    guards: Guards = field(default_factory=Guards)
+    """Of every member without its own."""
 
     @property
     def chairman(self) -> HumanConfig:

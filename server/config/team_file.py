@@ -8,7 +8,7 @@ from pathlib import Path
 from server.config import keys
 from server.config.agents import AgentReader
 from server.config.document import Problem, Value
-from server.config.model import AgentConfig, ChannelConfig, HumanConfig, Notifications, Provider
+from server.config.model import AgentConfig, ChannelConfig, Guards, HumanConfig, Notifications, Provider
 from server.config.notifications import read_notifications
 from server.config.paths import expanded, path_from
 from server.config.secrets import SecretReference
@@ -45,6 +45,7 @@ class Team:
     humans: tuple[HumanConfig, ...] = (HumanConfig("chairman", "chairman"),)
     channels: tuple[ChannelConfig, ...] = (GENERAL,)
     notifications: Notifications = field(default_factory=Notifications)
+    guards: Guards = field(default_factory=Guards)
 
 
 def team_name_problem(name: str) -> str | None:
@@ -100,7 +101,9 @@ def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]
             top.problem(place, f"“{agent.name}” is a human of this team already; every member has a name of its own.")
     members = {*people, *(agent.name for agent in agents)}
     notifications = read_notifications(top, folder, humans=people, members=members, channels=default_for)
-    return Team(agents=agents, humans=humans, channels=channels, notifications=notifications)
+    return Team(
+        agents=agents, humans=humans, channels=channels, notifications=notifications, guards=reader.guards()
+    )  # fmt: skip
 
 
 def _humans(top: Section) -> tuple[HumanConfig, ...]:

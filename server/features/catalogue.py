@@ -22,6 +22,7 @@ from server.features import (
 from server.features.approvals import proposals, queue
 from server.features.files import adding, folders
 from server.features.files import reading as files_reading
+from server.features.guards import asking, decisions, limits
 from server.features.messages import editing, history, pins, preview, reactions, search, sending, unseen
 from server.features.notifications import chat, digests, following, targets
 from server.features.notifications import queue as notification_queue
@@ -50,7 +51,10 @@ FEATURES = (
     pins,
     unseen,
     inbox,
+    limits,
+    decisions,
     queue,
+    asking,
     proposals,
     store,
     past,

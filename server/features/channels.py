@@ -167,6 +167,8 @@ def resolve_channel(call: Call, name: str) -> Channel:
     if name.startswith("dm:"):
         parties = name.split(":")[1:]
         if len(parties) == 2 and call.caller.name not in parties:
+            if call.caller.kind == "system":
+                return require_readable(call, name)
             raise _unknown_channel(call, name)
         other = parties[0] if len(parties) == 1 or parties[1] == call.caller.name else parties[1]
         return direct_channel(call, other)

@@ -3,7 +3,7 @@
 Nothing is ever seen because it was pushed: only proof moves it on (a hook, the transcript, the recipient's own call).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -35,6 +35,8 @@ class Receipt:
     recipient: str
     state: str
     """stored | pushed | seen | handled, or withdrawn: told once, and no longer owed"""
+    held_by: str | None
+    """The kind of guard that withholds it while it is stored; None: nothing does."""
     way: str | None
     attempts: int
     mode: str
@@ -100,9 +102,7 @@ def list_owed(call: Call, *, recipient: MemberName, limit: Annotated[int, Field(
 @query(allow=SYSTEM)
 def list_recipients_owed(call: Call) -> list[str]:
     """Name every member to whom something unseen is to be handed over."""
-    rows = call.transaction.all(
-        "SELECT DISTINCT recipient FROM delivery WHERE state IN ('stored', 'pushed') AND mode <> 'pull'"
-    )
+    rows = call.transaction.all(f"SELECT DISTINCT recipient FROM delivery WHERE {_UNSEEN} AND mode <> 'pull'")  # noqa: S608
     return [row["recipient"] for row in rows]
 
 
@@ -118,7 +118,7 @@ def mark_pushed(
         "state = CASE state WHEN 'stored' THEN 'pushed' ELSE state END, attempts = attempts + 1,"
         " pushed_at = :now, way = :way, push_id = :push_id"
     )
-    return _advance(call, recipient, messages, change, "state IN ('stored', 'pushed')", way=way, push_id=push_id)
+    return _advance(call, recipient, messages, change, _UNSEEN, way=way, push_id=push_id)
 
 
 @command(allow=SYSTEM, emits=[MessageDelivery])
@@ -168,20 +168,37 @@ def mark_push_lost(call: Call, *, recipient: MemberName, push_id: PushId) -> lis
     return [_told(call, row) for row in rows]
 
 
-def owe(call: Call, number: int, channel: str, recipients: Iterable[str], mode: str = "queue") -> list[Receipt]:
-    """Store that a message is owed to these members, and how it is to be handed over."""
+def owe(
+    call: Call,
+    number: int,
+    channel: str,
+    recipients: Iterable[str],
+    mode: str = "queue",
+    *,
+    held: Container[str] = (),
+    held_by: str | None = None,
+    guard: int | None = None,
+) -> list[Receipt]:
+    """Store that a message is owed to these members, and how it is to be handed over.
+
+    From those in `held` a guard withholds it.
+    """
     receipts = []
     for recipient in recipients:
         row = call.transaction.one(
-            "INSERT INTO delivery (message_id, channel, recipient, state, mode, stored_at, sender_told_at)"  # noqa: S608
-            f" VALUES (:message, :channel, :recipient, 'stored', :mode, :now, :told) RETURNING {_COLUMNS}",
+            "INSERT INTO delivery (message_id, channel, recipient, state, mode, held_by, guard, stored_at,"  # noqa: S608
+            " sender_told_at) VALUES (:message, :channel, :recipient, 'stored', :mode, :held_by, :guard, :now, :told)"
+            f" RETURNING {_COLUMNS}",
             {
                 "message": number,
                 "channel": channel,
                 "recipient": recipient,
                 "mode": mode,
+                "held_by": held_by if recipient in held else None,
+                "guard": guard if recipient in held else None,
                 "now": call.now,
-                "told": call.now if call.caller.kind == "system" else None,  # the server need not be told
+                # The server need not be told, and who was told of the guard knows.
+                "told": call.now if call.caller.kind == "system" or recipient in held else None,
             },
         )
         assert row is not None
@@ -211,6 +228,27 @@ def withdraw(call: Call, number: int, recipients: Iterable[str] | None = None) -
 def withdraw_in_channel(call: Call, recipient: str, channel: str) -> None:
     """Take back what a member has not seen of a channel that it may not read any more."""
     _withdraw(call, "recipient = :recipient AND channel = :channel", recipient=recipient, channel=channel)
+def hold_waiting(call: Call, channel: str, guard: int, kind: str, members: Sequence[str]) -> list[Receipt]:
+    """Withhold what waits in a channel from one of these agents to another and was not handed over yet."""
+    rows = call.transaction.all(
+        "UPDATE delivery SET held_by = :kind, guard = :guard WHERE channel = :channel AND state = 'stored'"  # noqa: S608
+        " AND held_by IS NULL AND attempts = 0 AND recipient IN (SELECT value FROM json_each(:members))"
+        " AND recipient IN (SELECT name FROM member WHERE kind <> 'human')"
+        " AND message_id IN (SELECT id FROM message WHERE channel = :channel AND sender_kind IN ('agent', 'bot')"
+        f" AND sender IN (SELECT value FROM json_each(:members)) ORDER BY id DESC LIMIT 500) RETURNING {_COLUMNS}",
+        {"kind": kind, "guard": guard, "channel": channel, "members": orjson.dumps(list(members)).decode()},
+    )
+    return [_told(call, row) for row in rows]
+
+
+def release_held(call: Call, guard: int) -> list[Receipt]:
+    """Let go what a guard withheld: it is owed as if it had been sent now."""
+    rows = call.transaction.all(
+        "UPDATE delivery SET held_by = NULL, guard = NULL WHERE guard = :guard AND state = 'stored'"  # noqa: S608
+        f" RETURNING {_COLUMNS}",
+        {"guard": guard},
+    )
+    return [_told(call, row) for row in rows]
 
 
 def receipts_between(transaction: Transaction, channel: str, first: int, last: int) -> list[Receipt]:
@@ -240,7 +278,7 @@ def owed_to(transaction: Transaction, recipient: str, limit: int, *, quiet: bool
         " delivery.attempts, delivery.stored_at, delivery.pushed_at, delivery.push_id, message.reply_to, delivery.mode"
         " FROM delivery JOIN message ON message.id = delivery.message_id"
         " LEFT JOIN member ON member.name = message.sender"
-        " WHERE delivery.recipient = :recipient AND delivery.state IN ('stored', 'pushed')"
+        " WHERE delivery.recipient = :recipient AND delivery.state IN ('stored', 'pushed') AND delivery.held_by IS NULL"
         " AND (:quiet OR delivery.mode <> 'pull') ORDER BY delivery.id LIMIT :limit",
         {"recipient": recipient, "limit": limit, "quiet": quiet},
     )
@@ -273,8 +311,11 @@ def handled_by_answer(call: Call, recipient: str, channel: str, reply_to: int | 
         _finish(call, condition, recipient, channel=channel, reply_to=reply_to)
 
 
+_UNSEEN = "state IN ('stored', 'pushed') AND held_by IS NULL"
 _UNHANDLED = "recipient = :recipient AND state <> 'handled'"
-_COLUMNS = "id, message_id, channel, recipient, state, way, attempts, mode, stored_at, pushed_at, seen_at, handled_at"
+_COLUMNS = (
+    "id, message_id, channel, recipient, state, held_by, way, attempts, mode, stored_at, pushed_at, seen_at, handled_at"
+)
 
 
 def _withdraw(call: Call, condition: str, **parameters: object) -> None:
@@ -333,6 +374,7 @@ def _receipt(row: Row) -> Receipt:
         channel=row["channel"],
         recipient=row["recipient"],
         state=row["state"],
+        held_by=row["held_by"],
         way=row["way"],
         attempts=row["attempts"],
         mode=row["mode"],

@@ -12,6 +12,7 @@ from server.features.agents import Agent, all_agents
 from server.features.approvals.model import Approval
 from server.features.approvals.queue import pending_approvals
 from server.features.channels import Channel, readable_channels
+from server.features.guards.model import Guard, open_guards
 from server.features.members import Member, all_members, get_member
 from server.features.reads import Read, all_reads
 from server.features.team import team_name
@@ -31,6 +32,8 @@ class Snapshot:
     agents: list[Agent]
     approvals: list[Approval]
     """What waits for a decision."""
+    guards: list[Guard]
+    """What pauses agents that only talk to each other."""
 
 
 @query("GET /api/snapshot", allow=READ)
@@ -49,4 +52,5 @@ def get_snapshot(call: Call) -> Snapshot:
         reads=all_reads(call.transaction, call.caller.name),
         agents=all_agents(call.transaction),
         approvals=pending_approvals(call),
+        guards=open_guards(call),
     )

@@ -124,6 +124,7 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "delegate_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/delegate", {"to": "bo"}),
     "send_test": lambda scene: ("/api/notifications/targets/hook/test", {}),
     "retry_notification": lambda scene: (f"/api/notifications/{scene.ids['notification']}/retry", {}),
+    "resolve_guard": lambda scene: (f"/api/guards/{scene.ids['guard']}/resolve", {"decision": "continue"}),
     "ack_inbox": lambda scene: ("/api/inbox/ack", {"items": [{"channel": "general", "ack_id": scene.ids["message"]}]}),
 }
 
@@ -179,7 +180,11 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         file = await ada.post("/api/files", {"name": "plan.txt", "content": "aGVsbG8=", "channel": "general"})
         folder = await ada.post("/api/folders", {"name": "drafts", "channel": "general"})
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
+        for _ in range(3):
+            await ada.send("general", "@bo are you there?")
+        (guard,) = (await chairman.get("/api/guards"))["guards"]
         ids = {
+            "guard": guard["id"],
             "message": message["id"],
             "own message": own_message["id"],
             "token": token["id"],

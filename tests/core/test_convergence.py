@@ -50,8 +50,9 @@ def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
     elif declared.collection in snapshot:
         row = event[declared.noun]
         snapshot[declared.collection][row[declared.key]] = row
-        if declared.collection == "approvals" and row["status"] != "pending":
-            del snapshot["approvals"][row["id"]]
+        is_over = {"approvals": row.get("status") != "pending", "guards": row.get("state") == "cleared"}
+        if is_over.get(declared.collection, False):
+            del snapshot[declared.collection][row["id"]]
 
 
 def _number(message_id: str | None) -> int:

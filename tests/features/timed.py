@@ -16,6 +16,7 @@ from server.features.channels import access_of
 from server.features.messages.text_index import index_new_text
 from server.storage.sqlite import SqliteDatabase
 from server.web.stream import SseFraming
+from tests.conftest import UNHURRIED
 
 START_MS = 1_800_000_000_000
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -69,6 +70,7 @@ async def open_timed(data: Path, clock: Clock | None = None) -> AsyncIterator[Ti
         await feed.open()
         database.writer.after_commit = dispatch.committed
         await dispatch.as_system("ensure_channel", id="general")
+        await dispatch.as_system("set_guard_limits", member="", limits=UNHURRIED)
         timed = Timed(dispatch, database, clock)
         await timed.member("chairman", kind="human", role="chairman")
         yield timed

@@ -23,6 +23,7 @@ agents:
     workdir: "{folder}"
     model: {{ name: sonnet, provider: scripted }}
     permissions: {{ mode: auto, i_understand: true }}
+    guards: {{ self_per_min: 0 }}
 """
 
 

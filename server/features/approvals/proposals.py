@@ -6,6 +6,7 @@ from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
 from server.features.approvals.model import Approval, ApprovalChanged, ApprovalId, approval_of
 from server.features.approvals.queue import Approvals, resolve_approval
+from server.features.guards.model import GuardChanged, GuardCleared
 from server.features.messages.sending import NOTICE_EVENTS
 from server.features.state.model import StateChanged
 
@@ -26,7 +27,7 @@ def get_state_approvals(call: Call) -> Approvals:
 @command(
     "POST /api/state/approvals/{approval_id}/resolve",
     allow=SPEAK,
-    emits=[ApprovalChanged, StateChanged, *NOTICE_EVENTS],
+    emits=[ApprovalChanged, StateChanged, GuardChanged, GuardCleared, *NOTICE_EVENTS],
     repeatable=True,
 )
 def resolve_state_approval(

@@ -27,6 +27,8 @@ from server.features.approvals.model import (
     change_approval,
     find_approval,
 )
+from server.features.guards.decisions import decide_guard, decision_of
+from server.features.guards.model import GuardChanged, GuardCleared
 from server.features.messages.sending import NOTICE_EVENTS, send_notice
 from server.features.state.changes import write_field
 from server.features.state.model import StateChanged
@@ -137,8 +139,8 @@ def get_approval(
 
 @command(
     "POST /api/approvals/{approval_id}/resolve", tool="resolve_approval", toolset="lead", allow=SPEAK,
-    emits=[ApprovalChanged, StateChanged, *NOTICE_EVENTS], describe=_describe, repeatable=True,
-    hidden=("hash", "even_if_stale"),
+    emits=[ApprovalChanged, StateChanged, GuardChanged, GuardCleared, *NOTICE_EVENTS], describe=_describe,
+    repeatable=True, hidden=("hash", "even_if_stale"),
 )  # fmt: skip
 def resolve_approval(
     call: Call,
@@ -156,7 +158,7 @@ def resolve_approval(
     """
     row = find_approval(call, approval_id)
     _check_decider(call, row)
-    status = "answered" if row["kind"] == "question" else "approved" if approved else "rejected"
+    status = "answered" if row["kind"] in ("question", "guard") else "approved" if approved else "rejected"
     if row["status"] != "pending":
         if (row["decided_by"], row["status"], row["answer"]) == (call.caller.name, status, answer):
             return approval_of(row)
@@ -171,6 +173,8 @@ def resolve_approval(
     if row["kind"] == "question":
         if not answer.strip():
             raise BadArgument("A question wants an answer.", hint=_offered(row), field="answer")
+    elif row["kind"] == "guard":
+        decide_guard(call, _guard_asked_about(call, row), decision_of(answer))
     elif approved is None:
         raise BadArgument("Approve it or reject it.", field="approved")
     if row["stale"] and approved and not even_if_stale:
@@ -308,6 +312,12 @@ def _apply(call: Call, row: Row) -> None:
     asker = Caller(row["asker"], "", "")
     reason = f"{proposal['reason']} (ap_{row['id']}, approved by {call.caller.name})".strip()
     write_field(call.acting_as(asker), row["project"], row["field"], proposal["text"], reason=reason, source="approval")
+
+
+def _guard_asked_about(call: Call, row: Row) -> Row:
+    guard = call.transaction.one("SELECT * FROM guard WHERE approval = :id", {"id": row["id"]})
+    assert guard is not None
+    return guard
 
 
 def _check_decider(call: Call, row: Row) -> None:

@@ -13,7 +13,11 @@ from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
 from server.events import log
 from server.features.channels import Channel, require_open
-from server.features.deliveries import MessageDelivery, owe, withdraw
+from server.features.deliveries import MessageDelivery, withdraw
+from server.features.guards.chain import Chain
+from server.features.guards.limits import limits_of
+from server.features.guards.model import GuardTripped
+from server.features.guards.watch import Said, judge
 from server.features.messages.addressing import Named, address, named, outlooks_of, words_of
 from server.features.messages.model import (
     Message,
@@ -24,7 +28,7 @@ from server.features.messages.model import (
     require_message,
     tell_change,
 )
-from server.features.messages.sending import Content, SentMessage, check_content
+from server.features.messages.sending import Content, SentMessage, check_content, owe_unless_held, with_hold
 from server.features.messages.text_index import forget_message, index_message
 from server.features.reads import ReadUpdated, has_unread, tell_read
 
@@ -62,7 +66,7 @@ def _describe_deleted(message: Message) -> str:
     tool="edit_message",
     toolset="curate",
     allow=SPEAK,
-    emits=[MessageUpdated, MessageDelivery, ReadUpdated],
+    emits=[MessageUpdated, MessageDelivery, ReadUpdated, GuardTripped],
     repeatable=True,
     describe=_describe_edited,
 )
@@ -78,7 +82,7 @@ def edit_message(call: Call, *, id: MessageId, content: Content) -> SentMessage:
     require_open(place)
     check_content(content)
     if content == row["content"]:
-        return {**message_of(row), "recipients": []}
+        return {**message_of(row), "recipients": [], "guard": None}
     _keep_version(call, row)
     added, mentions = _named_now(call, place, row, content)
     message = changed_message(call, id, content=content, mentions=orjson.dumps(mentions).decode(), edited_at=call.now)
@@ -96,8 +100,13 @@ def edit_message(call: Call, *, id: MessageId, content: Content) -> SentMessage:
         withdraw(call, id, [name for name in receiving if name in before and name not in mentions])
     addressed = address(call, place, added, None)
     addressed.owed[:] = [name for name in addressed.owed if name not in receiving]
-    owe(call, id, place.id, addressed.owed)
-    return {**message, "recipients": outlooks_of(call.transaction, place, addressed, "queue")}
+    chain = call.transaction.one("SELECT root, hop FROM message WHERE id = :id", {"id": id})
+    assert chain is not None
+    said = Said(id, place, content, Chain(chain["root"], chain["hop"]))
+    hold = judge(call, said, addressed.owed, limits_of(call.transaction, call.caller.name))
+    owe_unless_held(call, id, place, addressed.owed, "queue", hold)
+    recipients = with_hold(outlooks_of(call.transaction, place, addressed, "queue"), hold)
+    return {**message, "recipients": recipients, "guard": None if hold is None else hold.sentence}
 
 
 @command(

@@ -1,5 +1,7 @@
 """Sending: a message is stored, told, and owed to those it concerns, in one transaction."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -15,6 +17,11 @@ from server.features.channels import Channel, ChannelCreated, audience_of, requi
 from server.features.deliveries import MessageDelivery, handled_by_answer, let_wait, owe
 from server.features.files.attaching import attach_files, shown_files
 from server.features.files.model import AttachedFile, FileChanged, FileId
+from server.features.guards.chain import Chain, chain_of, fingerprint_of
+from server.features.guards.limits import limits_of
+from server.features.guards.model import GuardTripped
+from server.features.guards.rates import take_allowance
+from server.features.guards.watch import Hold, Said, judge
 from server.features.messages.addressing import MENTIONS_AT_MOST, Recipient, address, named_in, outlooks_of
 from server.features.messages.model import Message, MessageCreated, message_of, number_of, shown_channel
 from server.features.reads import ReadUpdated
@@ -31,9 +38,13 @@ class SentMessage(Message):
     """A message just sent, and what will become of it."""
 
     recipients: list[Recipient]
+    guard: str | None
+    """Why some of them are not woken: a guard holds it; None: nothing does."""
 
 
 def _describe_sent(sent: SentMessage) -> str:
+    if sent["guard"] is not None:
+        return f"sent {sent['id']} to {shown_channel(sent['channel'])}. {sent['guard']}"
     owed = "; ".join(f"{recipient.name}: {recipient.will}" for recipient in sent["recipients"])
     return f"sent {sent['id']} to {shown_channel(sent['channel'])}" + (
         f" ({owed})" if owed else " (nobody mentioned, nobody is woken)"
@@ -54,7 +65,7 @@ Metadata = Annotated[dict[str, Any], Field(max_length=32)]
     tool="send_message",
     toolset="chat",
     allow=SPEAK,
-    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated, FileChanged],
+    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated, FileChanged, GuardTripped],
     status=201,
     describe=_describe_sent,
     aliases={"replyTo": "reply_to"},
@@ -78,14 +89,17 @@ def send_message(
 ) -> SentMessage:
     """Post to a channel. Mention with @name. Reply in a thread with reply_to. Do not send bare acknowledgements.
 
-    Raises NotFound, BadArgument, TooLarge, Conflict, NotAllowed.
+    Raises NotFound, BadArgument, TooLarge, Conflict, NotAllowed, TooMany.
     """
+    limits = limits_of(call.transaction, call.caller.name)
+    take_allowance(call, limits)
     place = require_addressable(call, channel, to)
     require_mode(call, delivery)
     check_content(content, metadata)
     replied = None if reply_to is None else require_replied(call, place, reply_to)
     named = named_in(call, place, content, mentions)
     shown = shown_files(call, files)
+    chain = chain_of(call, reply_to)
     message = _store(
         call,
         place,
@@ -97,19 +111,23 @@ def send_message(
         metadata=metadata,
         files=shown,
         client_id=client_id,
+        chain=chain,
     )
     attach_files(call, number_of(message), place, files)
     handled_by_answer(call, call.caller.name, place.id, reply_to)
     addressed = address(call, place, named, replied)
-    owe(call, number_of(message), place.id, addressed.owed, delivery)
-    return {**message, "recipients": outlooks_of(call.transaction, place, addressed, delivery)}
+    number = number_of(message)
+    hold = judge(call, Said(number, place, content, chain), list(addressed.owed), limits)
+    owe_unless_held(call, number, place, addressed.owed, delivery, hold)
+    recipients = with_hold(outlooks_of(call.transaction, place, addressed, delivery), hold)
+    return {**message, "recipients": recipients, "guard": None if hold is None else hold.sentence}
 
 
 @command(
     tool="send_dm",
     toolset="chat",
     allow=SPEAK,
-    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated],
+    emits=[MessageCreated, MessageDelivery, ChannelCreated, ReadUpdated, GuardTripped],
     describe=_describe_sent,
 )
 def send_dm(call: Call, *, recipient: MemberName, content: Content, reply_to: MessageId | None = None) -> SentMessage:
@@ -131,10 +149,37 @@ def send_notice(call: Call, recipient: str, content: str, *, wakes: bool = True)
     """
     if not is_active(call.transaction, recipient):
         return None
-    sent = send_message(call.acting_as(SYSTEM_CALLER), to=recipient, content=content)
+    sent = send_message(call.acting_as(SYSTEM_CALLER), to=recipient, content=content, delivery="next_step")
     if not wakes:
         let_wait(call, number_of(sent))
     return sent
+
+
+def post_notice(call: Call, place: Channel, content: str) -> int:
+    """Say something in a channel in the server's own name. It is owed to nobody. Returns the message's number."""
+    return number_of(send_message(call.acting_as(SYSTEM_CALLER), channel=place.id, content=content))
+
+
+def owe_unless_held(
+    call: Call, number: int, place: Channel, recipients: Sequence[str], mode: str, hold: Hold | None
+) -> None:
+    """Store that a message is owed; what a guard holds is withheld."""
+    if hold is None:
+        owe(call, number, place.id, recipients, mode)
+    else:
+        owe(call, number, place.id, recipients, mode, held=hold.recipients, held_by=hold.kind, guard=hold.guard)
+
+
+def with_hold(recipients: list[Recipient], hold: Hold | None) -> list[Recipient]:
+    """Say of those from whom a guard withholds a message that they are not woken."""
+    if hold is None:
+        return recipients
+    return [
+        replace(recipient, awake=None, will=f"is not woken: {hold.kind}")
+        if recipient.name in hold.recipients
+        else recipient
+        for recipient in recipients
+    ]
 
 
 def require_addressable(call: Call, channel: str | None, to: str | None) -> Channel:
@@ -211,6 +256,7 @@ def _store(
     metadata: dict[str, Any],
     files: list[AttachedFile],
     client_id: str | None,
+    chain: Chain,
 ) -> Message:
     """Store a message and tell those who may read it."""
     row = {
@@ -227,6 +273,9 @@ def _store(
         "files": orjson.dumps(files).decode(),
         "client_id": client_id,
         "created_at": call.now,
+        "root": chain.root,
+        "hop": chain.hop,
+        "fingerprint": fingerprint_of(content) if chain.hop else None,
     }
     number = call.transaction.insert(
         f"INSERT INTO message ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",  # noqa: S608
