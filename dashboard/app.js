@@ -7,6 +7,7 @@ import { route, startRouter } from "./router.js";
 import { agents, ranked } from "./stores/agents.js";
 import { approvals, reduceApprovals, waits } from "./stores/approvals.js";
 import { channels, directs, loadReads, places, reduceChannels, reduceReads, unreadOf } from "./stores/channels.js";
+import { guards, reduceGuards } from "./stores/guards.js";
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
 import { reduceAudit } from "./stores/audit.js";
@@ -48,6 +49,7 @@ const REDUCERS = [
   reduceMessages,
   reduceTasks,
   reduceApprovals,
+  reduceGuards,
   reduceSchedules,
   reduceState,
   reduceAudit,
@@ -64,6 +66,7 @@ async function loadSnapshot() {
   agents.load(snapshot.agents);
   loadReads(snapshot.reads);
   approvals.load(snapshot.approvals);
+  guards.load(snapshot.guards);
   me.value = snapshot.me;
   if (taskState.value.word !== "new") void loadTasks();
   if (scheduleState.value.word !== "new") void loadSchedules();

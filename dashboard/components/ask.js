@@ -5,7 +5,7 @@ import { isSnoozed, mayDecide, resolve, snooze } from "../stores/approvals.js";
 import { Avatar, Name } from "./avatar.js";
 import { Age, clock } from "./relative-time.js";
 
-const KINDS = { action: "permission", spending: "spending", agent: "agent", question: "question", state: "state", tool: "permission" };
+const KINDS = { action: "permission", spending: "spending", agent: "agent", question: "question", state: "state", tool: "permission", guard: "loop guard" };
 const SNOOZE_S = 3600;
 
 /** @param {{row: any, isOpen?: boolean}} props */
@@ -28,10 +28,11 @@ export function Ask({ row, isOpen = false }) {
     <div class="in stack">
       <p>${row.summary}</p>
       ${row.details && html`<pre class="cmd" tabindex="0" aria-label="All of it">${row.details}</pre>`}
-      <p class="muted">${row.id}, denied by time at ${clock(row.expires_at)}${row.delegated_to ? `, given to ${row.delegated_to}` : ""}</p>
+      <p class="muted">${row.id}, ${row.kind === "guard" ? "paused until somebody decides" : `denied by time at ${clock(row.expires_at)}`}${row.delegated_to ? `, given to ${row.delegated_to}` : ""}</p>
       ${problem && html`<p class="fix bad" role="alert">${icon("warn")}${problem}</p>`}
     </div>
-    ${mayDecide(row) ? html`<footer>${row.kind === "question" ? html`
+    ${mayDecide(row) ? html`<footer>${row.kind === "guard" ? row.options.map((/** @type {string} */ option) => html`<button key=${option} class="btn" disabled=${busy} onClick=${() => decide({ answer: option })}>${option}</button>`)
+      : row.kind === "question" ? html`
         ${row.options.map((/** @type {string} */ option) => html`<button key=${option} class="btn primary" disabled=${busy} onClick=${() => decide({ answer: option })}>${option}</button>`)}
         <form class="row" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); if (answer.trim()) decide({ answer }); }}><input class="input" aria-label=${`Answer ${row.id}`} placeholder="Answer in words" maxlength="2000" value=${answer} onInput=${(/** @type {Event} */ event) => setAnswer(/** @type {HTMLInputElement} */ (event.target).value)} /><button class="btn" disabled=${busy}>Answer</button></form>`
       : html`<button class="btn primary" disabled=${busy} onClick=${() => decide({ approved: true })}>Approve</button><button class="btn" disabled=${busy} onClick=${reject}>Reject…</button>`}

@@ -6,7 +6,8 @@ import { agents, condition } from "../stores/agents.js";
 import { clockSeconds } from "./relative-time.js";
 
 const STEPS = ["stored", "pushed", "seen", "handled"];
-const WAYS = { hook: "its own hook proves it", transcript: "its transcript proves it", pull: "it fetched it itself", socket: "by its message socket", paste: "by a notice at its prompt" };
+const HELD = { acknowledgement: "wakes nobody: a bare acknowledgement", hops: "held by the loop guard: no person spoke for long", pair: "held by the loop guard: the two talk alone", channel: "held by the loop guard: agents alone talk here", repeats: "held by the loop guard: the same text again" };
+const WAYS = { hook: "its own hook proves it", transcript: "its transcript proves it", pull: "it fetched it itself", socket: "by its message socket", hook_context: "with the result of a tool", paste: "by a notice at its prompt" };
 
 /** @param {{message: any}} props */
 export function Receipt({ message }) {
@@ -29,6 +30,8 @@ function summary(message, rows, at) {
   if (at !== "stored" && at !== "pushed") return `${word} ${who}`;
   const agent = agents.get(names[0]);
   const will = outlook.value.get(message.id)?.find((row) => row.name === names[0])?.will;
+  const held = rows.find((row) => row.state === "stored" && row.held_by && names.includes(row.recipient));
+  if (held) return `${word} ${who} · ${HELD[/** @type {keyof HELD} */ (held.held_by)] ?? "held by a guard"}`;
   const why = agent ? expectation(agent) : will ?? "";
   return why ? `${word} ${who} · ${why}` : `${word} ${who}`;
 }
@@ -47,5 +50,6 @@ function expectation(agent) {
 function detail(row) {
   const times = STEPS.filter((step) => row[`${step}_at`]).map((step) => `${step} ${clockSeconds(Date.parse(row[`${step}_at`]))}`);
   const way = WAYS[/** @type {keyof WAYS} */ (row.way)];
+  if (row.state === "stored" && row.held_by) return `${times.join(" → ")}, ${HELD[/** @type {keyof HELD} */ (row.held_by)] ?? "held by a guard"}`;
   return times.join(" → ") + (way ? ` (${way})` : "") + (row.attempts > 1 ? `, offered ${row.attempts} times` : "");
 }

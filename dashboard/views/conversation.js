@@ -5,11 +5,13 @@ import { connection } from "../live.js";
 import { agents, condition } from "../stores/agents.js";
 import { acknowledge, channels, reads } from "../stores/channels.js";
 import { conversations, loadOlder, open, pending } from "../stores/messages.js";
+import { pausedIn } from "../stores/guards.js";
 import { members } from "../stores/members.js";
 import { me } from "../stores/session.js";
 import { Avatar } from "../components/avatar.js";
 import { Composer } from "../components/composer.js";
 import { Empty, Failed, Loading } from "../components/faces.js";
+import { GuardNotice } from "../components/guard.js";
 import { Message, PendingMessage } from "../components/message.js";
 import { Glyph } from "../components/state.js";
 import { clock, dayOf } from "../components/relative-time.js";
@@ -53,6 +55,7 @@ function Conversation({ id, title, sub, glyph, person, label, people }) {
         <div class="tools">${agent && html`<a class="btn quiet sm" href=${`/agents/${person}`}><${Glyph} agent=${agent} />${condition(agent).word}</a>`}
           ${!person && html`<span class="row" title=${people.join(", ")}><span class="avs desk">${people.slice(0, 4).map((one) => html`<${Avatar} key=${one} name=${one} size="sm" />`)}</span><span class="count" aria-label=${`${people.length} members`}>${people.length}</span></span>`}</div></header>
       <${Log} id=${id} roots=${roots} all=${all} conversation=${conversation} exists=${exists} title=${person ?? `#${title}`} onThread=${setThread} />
+      ${pausedIn(id).map((row) => html`<${GuardNotice} key=${row.id} row=${row} />`)}
       <${Working} people=${people} />
       <${Composer} key=${`composer ${id}`} channel=${id} label=${label} autofocus=${hasKeyboard} />
     </main>

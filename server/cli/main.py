@@ -28,6 +28,7 @@ _COMMANDS = {
     "reject": ("needs", "Reject a request."),
     "answer": ("needs", "Answer a question."),
     "snooze": ("needs", "Put a request aside for a while."),
+    "guards": ("guards", "Show which agents are paused as they only talk to each other, and decide."),
     "task": ("task", "Add, list, take and finish tasks."),
     "schedule": ("schedule", "Try out, add, list, pause, run and remove schedules."),
     "state": ("state", "Read and write shared state."),

@@ -33,6 +33,7 @@ from server.web.routes import add_operations
 from server.web.security import Gate
 from server.web.stream import SseFraming
 from server.web.tools import Tools
+from tests.conftest import UNHURRIED
 from tests.mcp import probe
 
 ENVELOPE = {
@@ -134,6 +135,7 @@ async def open_endpoint(file: Path, *, progress_s: float = 0.05) -> AsyncIterato
         async with aiohttp.ClientSession() as session:
             endpoint = Endpoint(f"http://{host}", dispatch, tools, mcp, session, runner)
             await dispatch.as_system("ensure_channel", id="general")
+            await dispatch.as_system("set_guard_limits", member="", limits=UNHURRIED)
             await endpoint.join("ada", kind="human", role="chairman")
             await endpoint.join("dev")
             await endpoint.join("pm", role="lead")
