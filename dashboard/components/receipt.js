@@ -32,14 +32,14 @@ function summary(message, rows, at) {
   const will = outlook.value.get(message.id)?.find((row) => row.name === names[0])?.will;
   const held = rows.find((row) => row.state === "stored" && row.held_by && names.includes(row.recipient));
   if (held) return `${word} ${who} · ${HELD[/** @type {keyof HELD} */ (held.held_by)] ?? "held by a guard"}`;
-  const why = agent ? expectation(agent) : will ?? "";
+  const why = agent ? expectation(agent, will) : will ?? "";
   return why ? `${word} ${who} · ${why}` : `${word} ${who}`;
 }
 
-/** @param {any} agent */
-function expectation(agent) {
+/** @param {any} agent @param {string} [will] What was said when it was sent. */
+function expectation(agent, will) {
   const { look, word } = condition(agent);
-  if (look === "working") return "reads it at its next step";
+  if (look === "working") return will?.startsWith("reads it at") ? will : "reads it when it is free";
   if (look === "needs") return "reads it when its question is answered";
   if (look === "idle") return "is being woken";
   if (look === "stopped" || look === "done" || look === "failed") return `${word.toLowerCase()}: gets it when it is started`;

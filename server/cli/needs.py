@@ -8,7 +8,13 @@ from server.cli.connection import connect
 from server.cli.options import ServerOptions, json_option, server_options
 from server.config.section import duration_s
 
-_WORDS = {"action": "wants to", "spending": "wants to spend", "agent": "wants an agent", "question": "asks", "guard": "asks"}
+_WORDS = {
+    "action": "wants to",
+    "spending": "wants to spend",
+    "agent": "wants an agent",
+    "question": "asks",
+    "guard": "asks",
+}
 
 
 @click.command()

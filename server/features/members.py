@@ -305,7 +305,10 @@ def get_member(transaction: Transaction, name: str) -> Member:
 
 
 def find_caller(transaction: Transaction, token_hash: bytes, now: int) -> Caller | None:
-    """Return whom a token stands for, or None if it is unknown, revoked or expired."""
+    """Return whom a token stands for, or None if it is unknown, revoked or expired.
+
+    Raises Conflict for the token of an agent's earlier run: it must not be mistaken for a stranger's.
+    """
     row = transaction.one(
         "SELECT token.id, token.run_id, member.name, member.kind, member.role FROM token"
         " JOIN member ON member.name = token.member WHERE token.hash = :hash AND token.revoked_at IS NULL"
@@ -313,8 +316,25 @@ def find_caller(transaction: Transaction, token_hash: bytes, now: int) -> Caller
         {"hash": token_hash, "now": now},
     )
     if row is None:
+        _refuse_earlier_run(transaction, token_hash)
         return None
     return Caller(row["name"], row["kind"], row["role"], token_id=row["id"], run_id=row["run_id"])
+
+
+def _refuse_earlier_run(transaction: Transaction, token_hash: bytes) -> None:
+    row = transaction.one(
+        "SELECT run.agent, run.generation, agent.generation AS present FROM token"
+        " JOIN run ON run.run_id = token.run_id JOIN agent ON agent.name = run.agent"
+        " WHERE token.hash = :hash AND run.generation < agent.generation",
+        {"hash": token_hash},
+    )
+    if row is not None:
+        raise Conflict(
+            f"This is the token of run {row['generation']} of {row['agent']}, which has ended.",
+            hint=f"Run {row['present']} has its own. End this process: nothing that it sends counts.",
+            facts={"generation": row["generation"], "present_generation": row["present"]},
+            code="stale_run",
+        )
 
 
 def _mint(call: Call, member: str, *, label: str, run_id: str | None, expires_at: int | None = None) -> MintedToken:

@@ -1,5 +1,8 @@
 """The courier of one agent: sees to it that what is owed reaches its model, and believes only proof.
 
+What is sent to be read when the agent is free waits until it is idle; what is for its next step goes to it while it
+works; for what interrupts, its turn is broken off first, and nothing else ever does that.
+
 A push is offered at once, then at most every two seconds, with everything that has come meanwhile: the CLI drops what
 goes beyond a burst of 30 and one per two seconds, silently. A push that no hook and no transcript proves is offered
 again, by the next way, once the agent has had the time to read it.
@@ -31,6 +34,9 @@ GRACE_S = (6.0, 12.0, 30.0, 60.0)
 PASTE_FROM_ATTEMPT = 2
 """Attempts by the CLI's own channel before a notice is typed at the prompt."""
 LOOK_AGAIN_S = 1.0
+BROKEN_OFF_WITHIN_S = 5.0
+"""Until an interrupted agent says that it is idle; then the message goes to its next step."""
+SOCKET, HOOK_CONTEXT = "socket", "hook_context"
 
 
 class Desk(Protocol):
@@ -50,6 +56,9 @@ class Desk(Protocol):
         """Say, read anew, whether it waits at its prompt now."""
 
     async def type_at_prompt(self, text: str) -> None: ...
+    async def break_off(self) -> bool:
+        """Have it end its turn, whatever runs in it; False if its kind knows no way."""
+
     async def remembered(self, push_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the pushes that stand in its stored conversation."""
 
@@ -84,6 +93,9 @@ class Courier:
         self._refused: set[str] = set()
         self._run_is_new = False
         self._has_looked = False
+        self._broken_off: set[int] = set()
+        """Deliveries for which its turn was broken off: once each."""
+        self._handing_over = asyncio.Lock()
 
     def wake(self) -> None:
         """Say that something is owed, or that the agent's state has changed."""
@@ -111,11 +123,28 @@ class Courier:
             await self._dispatch.as_system("mark_push_seen", recipient=self._desk.name, push_id=push_id, way="hook")
         self._woken.set()
 
+    async def context_for_hook(self, *, begins_turn: bool) -> str | None:
+        """Return what to put before the model in the answer to a hook of its turn, or None.
+
+        It is for an agent whose socket cannot be reached. What waits until it is free comes only as a turn begins.
+        """
+        desk = self._desk
+        if HOOK_CONTEXT not in desk.ways or self._has_socket or not desk.is_ready or self._handing_over.locked():
+            return None
+        async with self._handing_over:
+            owed: list[Owed] = await self._dispatch.as_system("list_owed", recipient=desk.name, limit=MERGED_AT_MOST)
+            due = [item for item in owed if item.push_id not in self._offers and (begins_turn or item.mode != "queue")]
+            push_id = self._new_push_id()
+            items = await self._record(push_id, due, HOOK_CONTEXT, 1) if due else []
+        self._woken.set()
+        return compose_push(push_id, [_prompt_message(item) for item in items]) if items else None
+
     async def run(self) -> None:
         """Deliver for ever. A failure is logged and tried again: what is owed stays owed."""
         while True:
             try:
-                pause = await self._deliver()
+                async with self._handing_over:
+                    pause = await self.deliver()
             except Exception:
                 logger.exception("the courier of %s failed and goes on", self._desk.name)
                 pause = LOOK_AGAIN_S
@@ -126,7 +155,7 @@ class Courier:
                 pass
             self._woken.clear()
 
-    async def _deliver(self) -> float | None:
+    async def deliver(self) -> float | None:
         """Offer what can be offered now, and return when to look again (None: when woken)."""
         desk = self._desk
         if not desk.ways or not desk.is_ready:
@@ -138,11 +167,16 @@ class Courier:
         if not owed:
             self._offers.clear()
             return None
-        fresh = [item for item in owed if item.push_id not in self._offers]
-        lost = [] if fresh else await self._lost(owed)
-        due = fresh or lost
+        await self._look_for_context()
+        is_idle = await desk.is_idle()
+        fresh = [item for item in owed if item.push_id not in self._offers and (is_idle or item.mode != "queue")]
+        due = fresh or await self._lost(owed, is_idle)
         if not due:
             return LOOK_AGAIN_S
+        breaking = {item.delivery for item in due if item.mode == "interrupt"} - self._broken_off
+        if breaking and not is_idle:
+            self._broken_off |= breaking
+            await self._break_off()
         attempts = max(item.attempts for item in due)
         way = self._way(attempts)
         if way is None:
@@ -157,14 +191,35 @@ class Courier:
 
     def _way(self, attempts: int) -> str | None:
         ways = self._desk.ways
-        if "socket" in ways and self._desk.has_bridge and (attempts < PASTE_FROM_ATTEMPT or NOTICE not in ways):
-            return "socket"
+        if self._has_socket and (attempts < PASTE_FROM_ATTEMPT or NOTICE not in ways):
+            return SOCKET
         # Without a bridge a notice would only name tools that the agent has not got.
         return NOTICE if NOTICE in ways and self._desk.has_bridge else None
 
-    async def _lost(self, owed: Sequence[Owed]) -> list[Owed]:
+    @property
+    def _has_socket(self) -> bool:
+        return SOCKET in self._desk.ways and self._desk.has_bridge
+
+    async def _break_off(self) -> None:
+        """End the agent's turn, and wait until its own record says so."""
+        if not await self._desk.break_off():
+            return
+        until = self._clock() + BROKEN_OFF_WITHIN_S
+        while not await self._desk.is_idle():
+            if self._clock() > until:
+                logger.warning("%s was interrupted and is not idle: it is told at its next step", self._desk.name)
+                return
+            await asyncio.sleep(0.1)
+
+    async def _look_for_context(self) -> None:
+        """Take the proof of what was given with a tool's result: no hook tells of it, the transcript does."""
+        given = [offer.push_id for offer in self._offers.values() if offer.way == HOOK_CONTEXT]
+        for push_id in await self._desk.remembered(given) if given else ():
+            del self._offers[push_id]
+            await self._seen_in_transcript(push_id)
+
+    async def _lost(self, owed: Sequence[Owed], idle: bool) -> list[Owed]:
         """Return what was pushed and is provably not there, or was not proved although the agent had the time."""
-        idle = await self._desk.is_idle()
         lost: set[str] = set()
         for offer in self._offers.values():
             if offer.push_id in self._refused:
@@ -208,24 +263,40 @@ class Courier:
 
     async def _offer(self, due: Sequence[Owed], way: str, attempts: int) -> None:
         push_id = self._new_push_id()
-        messages = [_prompt_message(item) for item in due]
-        numbers = [item.message for item in due]
-        self._offers[push_id] = _Offer(push_id, way, attempts)
+        items = await self._record(push_id, due, way, attempts)
+        if not items:
+            return
         self._last_push = self._clock()
-        # Recorded first: a push that is out but not on record would be taken for never made.
-        await self._dispatch.as_system(
-            "mark_pushed", recipient=self._desk.name, messages=numbers, way=way, push_id=push_id
-        )
+        messages = [_prompt_message(item) for item in items]
         if way == NOTICE:
-            await self._desk.type_at_prompt(compose_notice(push_id, messages))
+            if await self._desk.is_idle():  # a moment ago is not now
+                await self._desk.type_at_prompt(compose_notice(push_id, messages))
+            else:
+                self._refused.add(push_id)
             return
         body = {
             "id": push_id,
             "text": compose_push(push_id, messages),
-            "message_ids": [message_id(number) for number in numbers],
+            "message_ids": [message_id(item.message) for item in items],
         }
         if not self._feed.tell(member_audience(self._desk.name), "push", orjson.dumps(body)):
             self._refused.add(push_id)
+
+    async def _record(self, push_id: str, due: Sequence[Owed], way: str, attempts: int) -> list[Owed]:
+        """Put a push on record and return what is in it, as it reads now: what was read meanwhile is not.
+
+        Recorded first: a push that is out but not on record would be taken for never made.
+        """
+        numbers = [item.message for item in due]
+        self._offers[push_id] = _Offer(push_id, way, attempts)
+        await self._dispatch.as_system(
+            "mark_pushed", recipient=self._desk.name, messages=numbers, way=way, push_id=push_id
+        )
+        owed: list[Owed] = await self._dispatch.as_system("list_owed", recipient=self._desk.name, limit=MERGED_AT_MOST)
+        items = [item for item in owed if item.push_id == push_id]
+        if not items:
+            del self._offers[push_id]
+        return items
 
 
 def _prompt_message(item: Owed) -> PromptMessage:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from server.config import AgentConfig
+from server.core.errors import Conflict
 from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
 from server.features.agents import Supervised
@@ -86,9 +87,14 @@ class AgentDesk:
     def has_bridge(self) -> bool:
         return self._run is not None and self._bridges.get(self._run.run_id, 0) > 0
 
-    def is_of_present_run(self, run_id: str | None) -> bool:
-        """Tell whether a report comes from the run there is now, and not from an earlier incarnation."""
-        return self._run is not None and run_id == self._run.run_id
+    def require_present_run(self, run_id: str | None) -> None:
+        """Raise Conflict unless a report comes from the run there is now, and not from an earlier incarnation."""
+        if self._run is None or run_id != self._run.run_id:
+            raise Conflict(
+                f"This is a report of an earlier run of {self.name}: it counts for nothing.",
+                hint="End this process; the run there is now reports for itself.",
+                code="stale_run",
+            )
 
     def asked(self, action: str, reason: str, by: str) -> None:
         """Take a start, stop or restart that somebody asked for."""
@@ -119,6 +125,10 @@ class AgentDesk:
 
     async def type_at_prompt(self, text: str) -> None:
         await self._type(self.kind.paste(text))
+
+    async def break_off(self) -> bool:
+        await self._type(self.kind.interrupt)
+        return bool(self.kind.interrupt)
 
     async def remembered(self, push_ids: Sequence[str]) -> frozenset[str]:
         if self._run is None:

@@ -64,10 +64,11 @@ class Supervisor:
         return None if desk is None else desk.attachment
 
     async def receive_hook(self, name: str, run_id: str | None, payload: Mapping[str, Any]) -> Mapping[str, object]:
-        """Take one hook call of an agent's CLI; what an earlier run says is not believed."""
+        """Take one hook call of an agent's CLI; what an earlier run says is refused. Raises Conflict."""
         desk = self._desks.get(name)
-        if desk is None or not desk.is_of_present_run(run_id):
+        if desk is None:
             return {}
+        desk.require_present_run(run_id)
         meaning = desk.kind.read_hook(payload)
         if meaning.prompt is not None:
             await desk.courier.prompt_seen(find_push_ids(meaning.prompt))
@@ -75,12 +76,19 @@ class Supervisor:
             await desk.report_edit(meaning.edited)
         if meaning.activity is not None:
             await desk.report_activity(meaning.activity)
+        if meaning.context is not None:
+            text = await desk.courier.context_for_hook(begins_turn=meaning.begins_turn)
+            if text is not None:
+                return meaning.context(text)
         return meaning.answer
 
-    async def receive_push_report(self, name: str, payload: Mapping[str, Any]) -> None:
-        """Take what a bridge says of a push that it was to hand over."""
+    async def receive_push_report(self, name: str, run_id: str | None, payload: Mapping[str, Any]) -> None:
+        """Take what a bridge says of a push that it was to hand over. Raises Conflict for one of an earlier run."""
         desk = self._desks.get(name)
-        if desk is not None and payload.get("ok") is False:
+        if desk is None:
+            return
+        desk.require_present_run(run_id)
+        if payload.get("ok") is False:
             desk.courier.push_refused(str(payload.get("id")))
 
     def bridge_changed(self, name: str, run_id: str, present: bool) -> None:

@@ -19,7 +19,7 @@ class Receivers:
 
     hook: Callable[[str, str | None, Mapping[str, Any]], Awaitable[Mapping[str, object]]]
     """Its answer is what the CLI is told."""
-    push: Callable[[str, Mapping[str, Any]], Awaitable[None]]
+    push: Callable[[str, str | None, Mapping[str, Any]], Awaitable[None]]
 
 
 def add_reports(app: web.Application, receivers: Receivers) -> None:
@@ -29,7 +29,7 @@ def add_reports(app: web.Application, receivers: Receivers) -> None:
 
     async def push(request: web.Request) -> web.StreamResponse:
         caller = _own(request)
-        await receivers.push(caller.name, await json_object(request))
+        await receivers.push(caller.name, caller.run_id, await json_object(request))
         return json_response({})
 
     add_route(app, "POST", "/api/agents/{name}/hooks", hook, READ)

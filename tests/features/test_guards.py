@@ -231,7 +231,7 @@ async def test_a_crowded_channel_is_paused_whole_with_what_waits_in_it(tmp_path:
         await office.chairman.send("general", "go on")
         sent = [await doors[number % 3].send("general", f"@all part {number}") for number in range(7)]
         assert [message["guard"] is None for message in sent] == [True] * 6 + [False]
-        assert {state for state in (await _receipts(office, sent[5])).values()} == {
+        assert set((await _receipts(office, sent[5])).values()) == {
             ("stored", "channel"),
             ("stored", None),
         }, "what waited for agents is held too, what waits for the person is not"
@@ -288,7 +288,7 @@ async def test_an_agent_may_send_10_at_once_and_30_a_minute_and_a_person_120(tmp
 async def test_too_many_is_429_and_says_when_the_next_is_allowed(tmp_path: Path) -> None:
     async with open_office(tmp_path / "data", guards=Guards(self_per_min=3)) as office:
         ada = await office.member("ada")
-        await ada.send("general", "one", **{"client_id": "1"})
+        await ada.send("general", "one", client_id="1")
         async with ada.session.post(
             f"{ada.url}/api/send",
             json={"channel": "general", "content": "two"},

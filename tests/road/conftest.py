@@ -1,6 +1,9 @@
 """An office with real Claude Codes in it, whose model is scripted, and what a test asks of it."""
 
+import contextlib
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -35,9 +38,9 @@ class Office:
         found: dict[str, Any] = await until(partial(self._agent_if, name, wanted), CLI_PATIENCE_S)
         return found
 
-    async def say(self, channel: str, content: str) -> str:
+    async def say(self, channel: str, content: str, **more: object) -> str:
         """Send in the chairman's name and return the message's id."""
-        return str((await self.office.chairman.send(channel, content))["id"])
+        return str((await self.office.chairman.send(channel, content, **more))["id"])
 
     async def receipt(self, message: str) -> dict[str, Any]:
         (receipt,) = (await self.office.chairman.get(f"/api/messages/{message}/receipts"))["receipts"]
@@ -82,6 +85,32 @@ def reply(content: str) -> Callable[[ModelRequest], list[Block]]:
         return [use_tool("mcp__team__send_message", arguments)]
 
     return answer
+
+
+def bridge_pid(road: Office, name: str, other_than: int = 0) -> int | None:
+    """Find the bridge of an agent: the Python among the processes that run with its token file."""
+    token_file = str(road.office.config.data / "agents" / name / "token").encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if token_file in words and b"-S" in words and b"python" in words[0]:
+            pid = int(folder.name)
+            if pid != other_than:
+                return pid
+    return None
+
+
+def end_bridge(road: Office, name: str) -> None:
+    """Kill an agent's bridge with the shell loop that would start another: its CLI has none from here on."""
+    pid = bridge_pid(road, name)
+    assert pid is not None
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    assert Path(f"/proc/{parent}/comm").read_text().strip() in ("sh", "dash")
+    os.kill(parent, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 OpenRoad = Callable[..., AbstractAsyncContextManager[Office]]

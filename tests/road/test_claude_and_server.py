@@ -58,7 +58,7 @@ async def test_a_server_killed_before_the_proof_came_finds_it_and_the_agent_neve
             before = await until(partial(_agent_if, door(), ready), CLI_PATIENCE_S)
             await door().send("general", "@ada start working")
             await model_api.wait_until(lambda request: "start working" in request.new_text)
-            later = (await door().send("general", "@ada use the other port"))["id"]
+            later = (await door().send("general", "@ada use the other port", delivery="next_step"))["id"]
             await until(partial(_receipt_if, door(), later, "pushed"), CLI_PATIENCE_S)
 
             await server.end(signal.SIGKILL)

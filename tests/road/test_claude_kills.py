@@ -3,29 +3,13 @@
 import os
 import signal
 from functools import partial
-from pathlib import Path
 
 from server.supervision.kinds.files import socket_path
 from tests.conftest import until
 from tests.peers.model_api import Block, ModelRequest, say, use_tool
-from tests.road.conftest import CLI_PATIENCE_S, Office, OpenRoad, reply
+from tests.road.conftest import CLI_PATIENCE_S, OpenRoad, bridge_pid, reply
 
 BRIDGE_KILLS = 20
-
-
-def _bridge_pid(road: Office, name: str, other_than: int = 0) -> int | None:
-    """Find the bridge of an agent: the Python among the processes that run with its token file."""
-    token_file = str(road.office.config.data / "agents" / name / "token").encode()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if token_file in words and b"-S" in words and b"python" in words[0]:
-            pid = int(folder.name)
-            if pid != other_than:
-                return pid
-    return None
 
 
 async def test_a_killed_cli_comes_back_with_its_conversation_and_gets_what_it_is_owed(open_road: OpenRoad) -> None:
@@ -87,7 +71,7 @@ async def test_20_kills_of_the_bridge_are_not_seen_by_the_model_and_each_call_ha
         killed = 0
         for number in range(BRIDGE_KILLS):
             await road.wait_until_said("general", "ada", 2 * number + 1)
-            killed = await until(partial(_bridge_pid, road, "ada", killed), CLI_PATIENCE_S)
+            killed = await until(partial(bridge_pid, road, "ada", killed), CLI_PATIENCE_S)
             os.kill(killed, signal.SIGKILL)
 
         said = await road.wait_until_said("general", "ada", calls)
@@ -97,7 +81,7 @@ async def test_20_kills_of_the_bridge_are_not_seen_by_the_model_and_each_call_ha
         results = "\n".join(turn.new_results for turn in road.api.turns())
         assert results.count("sent msg_") == calls
         assert "rror" not in results, "the model saw nothing of it"
-        killed = await until(partial(_bridge_pid, road, "ada", killed), CLI_PATIENCE_S)
+        killed = await until(partial(bridge_pid, road, "ada", killed), CLI_PATIENCE_S)
         os.kill(killed, signal.SIGKILL)  # idle
         road.api.when_asked(reply("Still here."), contains="still there")
         await road.say("general", "@ada still there?")

@@ -1,8 +1,9 @@
 """From a sentence of a person to a turn of the real Claude Code, and back."""
 
+from server.config import Guards
 from tests.following import following
-from tests.peers.model_api import use_tool
-from tests.road.conftest import CLI_PATIENCE_S, OpenRoad, reply
+from tests.peers.model_api import say, use_tool
+from tests.road.conftest import CLI_PATIENCE_S, OpenRoad, end_bridge, reply
 
 TOOLS = {"send_message", "send_dm", "check_in", "get_history", "get_inbox", "whoami"}
 
@@ -34,7 +35,7 @@ async def test_what_is_sent_to_a_busy_agent_reaches_it_at_its_next_tool_boundary
         await road.api.wait_until(lambda request: "start working" in request.new_text)
         await road.wait_until_agent("ada", activity="working")
 
-        later = await road.say("general", "@ada use the other port")
+        later = await road.say("general", "@ada use the other port", delivery="next_step")
         await road.wait_until_receipt(later, "pushed")
         road.api.release("first tool")
 
@@ -59,8 +60,85 @@ async def test_an_agent_that_edits_what_another_has_reserved_is_told_and_so_is_t
         assert file.read_text() == "done"
 
 
+async def test_what_waits_until_it_is_free_leaves_its_turn_alone(open_road: OpenRoad) -> None:
+    async with open_road("ada", permission_mode="auto") as road:
+        road.api.when(use_tool("mcp__team__whoami"), contains="start working", gate="first tool", times=1)
+        road.api.when(say("Finished."), with_results=True, anywhere="start working", gate="second answer", times=1)
+        road.api.when_asked(reply("Now I am."), contains="when you are free")
+        await road.say("general", "@ada start working")
+        await road.wait_until_agent("ada", activity="working")
+
+        sent = await road.office.chairman.send("general", "@ada when you are free")
+        assert [row["will"] for row in sent["recipients"]] == ["reads it when it is free"]
+        road.api.release("first tool")
+        at_boundary = await road.api.wait_until(lambda request: request.has_results)
+        assert (await road.receipt(sent["id"]))["state"] == "stored"
+        road.api.release("second answer")
+
+        assert "when you are free" not in at_boundary.raw
+        assert await road.wait_until_said("general", "ada", 1) == ["Now I am."]
+
+
+async def test_an_interrupt_ends_the_running_tool_and_is_read_at_once(open_road: OpenRoad) -> None:
+    async with open_road("ada", permission_mode="auto") as road:
+        sleep = use_tool("Bash", {"command": "python3 -c 'import time; time.sleep(100)'"})
+        road.api.when(sleep, contains="start working", times=1)
+        road.api.when_asked(reply("I have stopped."), contains="stop that")
+        await road.say("general", "@ada start working")
+        await road.wait_until_agent(
+            "ada", activity="working", activity_reason="Bash: python3 -c 'import time; time.sleep(100)'"
+        )
+        busy = await road.say("general", "@ada no hurry")
+
+        sent = await road.office.chairman.send("general", "@ada stop that", delivery="interrupt")
+
+        assert [row["will"] for row in sent["recipients"]] == ["is interrupted, and reads it now"]
+        turn = await road.api.wait_until(lambda request: "| @ada stop that" in request.new_text)
+        assert "interrupted" in turn.raw.lower()
+        assert await road.wait_until_said("general", "ada", 1) == ["I have stopped."]
+        await road.wait_until_receipt(busy, "seen", "handled")
+        member = await road.office.member("cy")
+        status, refused = await member.ask("POST", "/api/send", {"to": "ada", "content": "x", "delivery": "interrupt"})
+        assert (status, refused["error"]["code"]) == (403, "not_allowed")
+
+
+async def test_without_a_bridge_a_busy_agent_is_told_with_the_result_of_its_tool(open_road: OpenRoad) -> None:
+    async with open_road("ada", permission_mode="auto") as road:
+        road.api.when(use_tool("Bash", {"command": "true"}), contains="start working", gate="first tool", times=1)
+        road.api.when(say("Read."), contains="the bridge is gone", times=1)
+        await road.say("general", "@ada start working")
+        await road.wait_until_agent("ada", activity="working")
+        end_bridge(road, "ada")
+        await road.wait_until_agent("ada", connected=False)
+
+        later = await road.say("general", "@ada the bridge is gone", delivery="next_step")
+        road.api.release("first tool")
+
+        turn = await road.api.wait_until(lambda request: request.has_results)
+        assert "| @ada the bridge is gone" in turn.raw
+        receipt = await road.wait_until_receipt(later, "seen")
+        assert receipt["way"] == "transcript", "that it is there, is read in what the CLI wrote down"
+
+
+async def test_what_an_earlier_run_says_is_refused_and_told_why(open_road: OpenRoad) -> None:
+    async with open_road("ada") as road:
+        token_file = road.office.config.data / "agents" / "ada" / "token"
+        old = road.office.chairman.as_member(token_file.read_text().strip())
+        await road.office.chairman.post("/api/agents/ada/restart")
+        await road.wait_until_agent("ada", state="ready", activity="idle", connected=True, generation=2)
+
+        for path in ("/api/agents/ada/hooks", "/api/agents/ada/pushes", "/api/send"):
+            status, refused = await old.ask("POST", path, {"hook_event_name": "Stop"})
+            assert (status, refused["error"]["code"]) == (409, "stale_run")
+        assert refused["error"]["message"] == "This is the token of run 1 of ada, which has ended."
+        standing = await road.office.member("ada")
+        status, refused = await standing.ask("POST", "/api/agents/ada/hooks", {"hook_event_name": "Stop"})
+        assert (status, refused["error"]["code"]) == (409, "stale_run"), "a token of no run reports for none"
+
+
 async def test_two_real_agents_hold_a_conversation_of_ten_messages(open_road: OpenRoad) -> None:
-    async with open_road("ada", "bo") as road:
+    # The tenth message is the ninth of agents in a row: one more than the loop guard lets pass unasked.
+    async with open_road("ada", "bo", guards=Guards(hops=10)) as road:
         for number in range(1, 10):
             partner = "bo" if number % 2 else "ada"
             road.api.when_asked(reply(f"@{partner} ball {number + 1}."), contains=f"ball {number}.", times=1)

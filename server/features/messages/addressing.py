@@ -144,7 +144,9 @@ def _when_ready(activity: str, mode: str) -> str:
         return "reads it when its question is answered"
     if activity != "working":
         return "is woken now"
-    return "is interrupted now" if mode == "interrupt" else "reads it at its next step"
+    return {"interrupt": "is interrupted, and reads it now", "next_step": "reads it at its next step"}.get(
+        mode, "reads it when it is free"
+    )
 
 
 def _people_of(transaction: Transaction, place: Channel) -> Sequence[Row]:

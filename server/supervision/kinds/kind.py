@@ -1,6 +1,6 @@
 """What differs between agent CLIs, behind one small interface. What one CLI needs stands in that CLI's own file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -83,6 +83,9 @@ class HookMeaning:
     """The conversation it happened in; another than the run's after the agent was told to clear it."""
     answer: Mapping[str, object] = field(default_factory=dict)
     """What the hook's HTTP response says to the CLI."""
+    context: Callable[[str], Mapping[str, object]] | None = field(default=None, compare=False)
+    """What to answer instead, to put a text before the model in this turn; None: this hook takes none."""
+    begins_turn: bool = field(default=False, compare=False)
 
 
 class Kind(Protocol):
@@ -104,9 +107,14 @@ class Kind(Protocol):
     def ways(self) -> Sequence[str]:
         """Ways a message can be pushed, best first; none: the agent fetches by itself.
 
-        `socket`: the CLI's messaging socket, for composed text. `paste`: typed at an idle prompt, where it has a
-        person's authority: for notices of our own, never for what another member wrote.
+        `socket`: the CLI's messaging socket, for composed text. `hook_context`: the answer to a hook of its turn.
+        `paste`: typed at an idle prompt, where it has a person's authority: for notices of our own, never for what
+        another member wrote.
         """
+
+    @property
+    def interrupt(self) -> Sequence[bytes]:
+        """Writes that end a turn, with whatever tool runs in it, and leave an idle prompt; none: it cannot be."""
 
     @property
     def polite_exit(self) -> Sequence[bytes]:

@@ -11,6 +11,7 @@ class Silent:
 
     has_process = True
     has_bridge = False
+    interrupt: Sequence[bytes] = ()
     ways: Sequence[str] = ()
     polite_exit: Sequence[bytes] = ()
 

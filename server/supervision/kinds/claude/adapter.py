@@ -35,12 +35,15 @@ class Claude:
     name = "claude"
     has_process = True
     has_bridge = True
-    ways: Sequence[str] = ("socket", "paste")
+    ways: Sequence[str] = ("socket", "hook_context", "paste")
     polite_exit: Sequence[bytes] = (b"\x1b", b"\x03", b"\x03", b"\x03")
     """Esc closes a dialog without consent or ends the turn; Ctrl-C empties the input; two more end it.
 
     Not `/exit` and Enter: with a permission dialog open, Enter says yes.
     """
+
+    interrupt: Sequence[bytes] = (b"\x1b",)
+    """Esc ends the turn with whatever tool runs in it, and closes a dialog without consent."""
 
     def problem(self, agent: AgentConfig) -> str | None:
         if _program(agent) is None:

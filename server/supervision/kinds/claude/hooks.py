@@ -1,6 +1,7 @@
 """What Claude Code's hooks tell. It posts one JSON object per event and goes on when it is answered."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from server.supervision.kinds.kind import Activity, HookMeaning
@@ -36,6 +37,8 @@ _NEEDS_SOMEONE = {
 }
 _EDITING = {"Edit": "file_path", "MultiEdit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path"}
 """Tools that change a file, and the argument that names it."""
+_TAKING_CONTEXT = ("UserPromptSubmit", "PostToolUse")
+"""Hooks whose answer may put a text before the model: as the turn begins, and with the result of a tool."""
 _LONGEST_DETAIL = 120
 _OWN_TOOLS = f"mcp__{SERVER_NAME}__"
 _CONSENT = {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": {"behavior": "allow"}}}
@@ -50,13 +53,21 @@ def meaning_of(payload: Mapping[str, object]) -> HookMeaning:
     if payload.get("hook_event_name") == "PermissionRequest" and str(payload.get("tool_name")).startswith(_OWN_TOOLS):
         return HookMeaning(session_id=_session(payload), answer=_CONSENT)
     activity = _activity(payload)
-    prompt = payload.get("prompt") if payload.get("hook_event_name") == "UserPromptSubmit" else None
+    event = str(payload.get("hook_event_name"))
+    prompt = payload.get("prompt") if event == "UserPromptSubmit" else None
     return HookMeaning(
         activity=Activity(*activity, source="hook") if activity else None,
         prompt=prompt if isinstance(prompt, str) else None,
         edited=_edited(payload),
         session_id=_session(payload),
+        context=partial(context_of, event) if event in _TAKING_CONTEXT else None,
+        begins_turn=event == "UserPromptSubmit",
     )
+
+
+def context_of(event: str, text: str) -> Mapping[str, object]:
+    """Return the answer to a hook that puts a text before the model, with the result of the tool or the prompt."""
+    return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
 
 
 def _session(payload: Mapping[str, object]) -> str | None:
