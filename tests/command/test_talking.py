@@ -240,6 +240,28 @@ def test_what_waits_for_a_person_is_decided_from_the_shell(served: Desk) -> None
     assert json.loads(served.bullpen("needs", "--json").stdout) == []
 
 
+def test_agents_that_a_guard_paused_are_shown_and_let_go_on_from_the_shell(served: Desk) -> None:
+    assert "No agent is paused" in served.bullpen("guards").stderr
+    served.bullpen("token", "create", "listener", "--kind", "bot")
+    bot = Client(served.url(), served.bullpen("token", "create", "talker", "--kind", "bot").stdout.strip())
+    for _ in range(3):
+        bot.post("/api/send", {"to": "listener", "content": "are you there?"})
+    shown = served.bullpen("guards").stdout
+    assert "guard_1  listener, talker  dm:listener:talker" in shown
+    assert "The same text 3 times in 10 min." in shown
+
+    assert "stay paused" in served.bullpen("guards", "keep", "guard_1").stderr
+    assert "keep (chairman)" in served.bullpen("guards").stdout
+    assert "go on" in served.bullpen("guards", "continue", "1").stderr
+
+    assert json.loads(served.bullpen("guards", "--json").stdout) == []
+    (row,) = json.loads(served.bullpen("guards", "--all", "--json", "id,decision").stdout)
+    assert row == {"id": "guard_1", "decision": "continue"}
+    late = served.bullpen("guards", "stop", "guard_1")
+    assert late.returncode != 0
+    assert "cleared already, by chairman" in late.stderr
+
+
 def test_a_schedule_is_tried_out_added_run_and_removed(served: Desk) -> None:
     shown = served.bullpen("schedule", "preview", "30 2 * * *", "--tz", "Europe/Berlin")
     assert shown.stdout.splitlines()[0] == "At 02:30 every day, Europe/Berlin"

@@ -10,6 +10,7 @@ from server.config import (
     Config,
     ConfigError,
     DigestConfig,
+    Guards,
     Provider,
     QuietHours,
     RestartPolicy,
@@ -103,7 +104,7 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
         "providers: { cloud: { auth: bedrock } }",
         "agents: { a: { kind: codex } }",
         "agents: { a: { budget: { per_day: 10usd } } }",
-        "agents: { a: { guards: { pair_per_min: 1 } } }",
+        "agents: { a: { guards: { stall_after: 10m } } }",
         "agents: { a: { limits: { memory: 4g } } }",
         "agents: { a: { schedules: [] } }",
         "agents: { a: { tools: { toolsets: [chat] } } }",
@@ -115,7 +116,7 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
         "agents: { a: { autostart: on_demand } }",
         "agents: { a: { model: { name: x, fallback: y } } }",
         "defaults: { budget: { per_day: 10usd } }",
-        "roles: { dev: { guards: {} } }",
+        "roles: { dev: { guards: { stall_after: 10m } } }",
     ],
 )
 def test_what_this_version_cannot_honour_is_refused_and_never_ignored(write: Path, text: str) -> None:
@@ -265,6 +266,25 @@ def test_the_limits_of_files_are_sizes_with_a_unit(write: Path) -> None:
     assert load(write, "").longest_file_bytes == 25 * 1024**2
     for wrong in ("5", "5MB", "0MiB", "-1MiB"):
         assert "25MiB" in problems(write, f"server: {{ files: {{ max_size: {wrong} }} }}")[0]
+
+
+def test_guards_of_the_defaults_hold_for_all_and_a_role_or_an_agent_goes_before_them(write: Path) -> None:
+    config = load(
+        write,
+        "defaults: { guards: { hops: 20, human_per_min: 0 } }\n"
+        "roles: { dev: { guards: { hops: 5 } } }\n"
+        "agents: { a: {}, b: { role: dev }, c: { role: dev, guards: { hops: 0, acknowledgements: false } } }\n",
+    )
+    assert config.guards == Guards(hops=20, human_per_min=0)
+    assert [agent(config, name).guards for name in "abc"] == [
+        Guards(hops=20, human_per_min=0),
+        Guards(hops=5, human_per_min=0),
+        Guards(hops=0, human_per_min=0, acknowledgements=False),
+    ]
+    assert load(write, "agents: { a: {} }").guards == Guards(), "on by default"
+    found = "\n".join(problems(write, "agents: { a: { guards: { hops: many, pairs: 3 } } }"))
+    assert "a.guards.hops is “many”; it takes a whole number" in found
+    assert "unknown key “pairs” in agents.a.guards" in found
 
 
 def test_an_address_beyond_this_machine_needs_a_proxy(write: Path) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from server.supervision.kinds.claude.hooks import context_of
 from server.supervision.kinds.kind import Run
 from server.supervision.prompt_text import compose_push
@@ -10,14 +12,14 @@ from tests.kinds.test_claude_live import MESSAGES, Office, office  # noqa: F401 
 from tests.peers.model_api import say, use_tool
 
 
-async def test_context_given_to_a_tools_hook_is_in_the_same_turn_and_in_the_transcript(
+@pytest.mark.parametrize("event", ["PostToolUse", "UserPromptSubmit"])
+async def test_context_given_in_a_hooks_answer_is_in_the_same_turn_and_in_the_transcript(
     office: Office,  # noqa: F811
+    event: str,
 ) -> None:
     office.run = _in_auto(office)
     push = compose_push("k3x9", MESSAGES)
-    office.hooks.answer = lambda payload: (
-        context_of("PostToolUse", push) if payload["hook_event_name"] == "PostToolUse" else {}
-    )
+    office.hooks.answer = lambda payload: context_of(event, push) if payload["hook_event_name"] == event else {}
     office.api.when(use_tool("Bash", {"command": "true"}), contains="go on", times=1)
     office.api.when(say("Read."), contains="Look at the log")
     async with office.started() as (terminal, launch):
