@@ -13,11 +13,16 @@ import pytest
 
 from server.supervision import courier
 from tests.conftest import until
+from tests.peers.model_api import ModelRequest
 from tests.road.conftest import CLI_PATIENCE_S, OpenRoad, bridge_pid
 
 KILLS_A_ROUND = 8
 """Within the burst that the CLI takes, so that no push need wait for its pace."""
 ROUNDS = -(-int(os.environ.get("BULLPEN_BRIDGE_KILLS", KILLS_A_ROUND)) // KILLS_A_ROUND)
+
+
+def _asks(text: str, request: ModelRequest) -> bool:
+    return text in request.new_text
 
 
 @pytest.mark.parametrize("number_of_round", range(ROUNDS))
@@ -36,6 +41,8 @@ async def test_each_message_is_read_once_whenever_the_bridge_is_killed(
 
         for message in sent:
             await road.wait_until_receipt(message, "seen", "handled")
+        for number in range(KILLS_A_ROUND):  # the hook tells of a prompt a moment before the model is asked
+            await road.api.wait_until(partial(_asks, f"| delivery number {number}."))
         await road.wait_until_agent("ada", activity="idle", connected=True)
 
         heard = "\n".join(turn.new_text for turn in road.api.turns())
