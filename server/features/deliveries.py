@@ -228,6 +228,8 @@ def withdraw(call: Call, number: int, recipients: Iterable[str] | None = None) -
 def withdraw_in_channel(call: Call, recipient: str, channel: str) -> None:
     """Take back what a member has not seen of a channel that it may not read any more."""
     _withdraw(call, "recipient = :recipient AND channel = :channel", recipient=recipient, channel=channel)
+
+
 def hold_waiting(call: Call, channel: str, guard: int, kind: str, members: Sequence[str]) -> list[Receipt]:
     """Withhold what waits in a channel from one of these agents to another and was not handed over yet."""
     rows = call.transaction.all(
