@@ -122,7 +122,7 @@ async def test_what_is_held_wakes_nobody_until_a_person_lets_them_continue(offic
     sent = await _volley(ada, bo, 9)
     assert sent[7]["guard"] is None
     assert sent[8]["guard"].startswith("Loop guard: 9 messages of agents")
-    assert sent[8]["recipients"] == [{"name": "bo", "awake": None, "will": "is not woken: hops"}]
+    assert [(row["name"], row["will"]) for row in sent[8]["recipients"]] == [("bo", "is not woken: hops")]
     assert await _receipts(office, sent[8]) == {"bo": ("stored", "hops")}
     assert (await call_tool(bo, "check_in"))[0].startswith("Nothing new")
     assert sent[8]["id"] in [message["id"] for message in await _said(bo)], "it is stored, and shown"
@@ -222,6 +222,17 @@ async def test_the_same_text_a_third_time_is_held_and_another_is_not(office: Off
     sent = [await ada.send("general", text) for text in texts]
     assert [message["guard"] is None for message in sent] == [True, True, False, True]
     assert [guard["kind"] for guard in await _guards(office)] == ["repeats"]
+
+
+async def test_an_edit_wakes_no_agent_that_a_message_would_not(office: OfficeUnderTest) -> None:
+    ada, bo = await office.member("ada"), await office.member("bo")
+    await _volley(ada, bo, 9)
+    quiet = await ada.send("general", "Nobody is named.")
+
+    edited = (await ada.ask("PUT", f"/api/messages/{quiet['id']}", {"content": "@bo is named"}))[1]
+
+    assert edited["guard"].startswith("Loop guard: ")
+    assert await _receipts(office, quiet) == {"bo": ("stored", "hops")}
 
 
 async def test_a_crowded_channel_is_paused_whole_with_what_waits_in_it(tmp_path: Path) -> None:
