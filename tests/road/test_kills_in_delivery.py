@@ -13,7 +13,7 @@ import pytest
 
 from server.supervision import courier
 from tests.conftest import until
-from tests.peers.model_api import ModelRequest
+from tests.peers.model_api import ModelRequest, use_tool
 from tests.road.conftest import CLI_PATIENCE_S, OpenRoad, bridge_pid
 
 KILLS_A_ROUND = 8
@@ -22,7 +22,7 @@ ROUNDS = -(-int(os.environ.get("BULLPEN_BRIDGE_KILLS", KILLS_A_ROUND)) // KILLS_
 
 
 def _asks(text: str, request: ModelRequest) -> bool:
-    return text in request.new_text
+    return text in request.new_text + request.new_results
 
 
 @pytest.mark.parametrize("number_of_round", range(ROUNDS))
@@ -32,6 +32,8 @@ async def test_each_message_is_read_once_whenever_the_bridge_is_killed(
     monkeypatch.setattr(courier, "PACE_S", 0.1)
     monkeypatch.setattr(courier, "GRACE_S", (1.5, 3.0, 6.0))
     async with open_road("ada") as road:
+        # What was lost twice is named by a notice, and fetched.
+        road.api.when(use_tool("mcp__team__check_in"), contains="Read with the tool check_in")
         sent, killed = [], 0
         for number in range(KILLS_A_ROUND):
             sent.append(await road.say("dm:ada", f"delivery number {number}."))
@@ -42,11 +44,11 @@ async def test_each_message_is_read_once_whenever_the_bridge_is_killed(
         for message in sent:
             await road.wait_until_receipt(message, "seen", "handled")
         for number in range(KILLS_A_ROUND):  # the hook tells of a prompt a moment before the model is asked
-            await road.api.wait_until(partial(_asks, f"| delivery number {number}."))
+            await road.api.wait_until(partial(_asks, f"delivery number {number}."))
         await road.wait_until_agent("ada", activity="idle", connected=True)
 
-        heard = "\n".join(turn.new_text for turn in road.api.turns())
-        assert Counter(re.findall(r"^\| delivery number (\d+)\.$", heard, re.MULTILINE)) == {
+        heard = "\n".join(turn.new_text + turn.new_results for turn in road.api.turns())
+        assert Counter(re.findall(r"delivery number (\d+)\.", heard)) == {
             str(number): 1 for number in range(KILLS_A_ROUND)
         }
         assert (await road.agent("ada"))["generation"] == 1, "the CLI itself noticed nothing"
