@@ -27,6 +27,7 @@ class Said:
     place: Channel
     content: str
     chain: Chain
+    has_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def judge(call: Call, said: Said, owed: Sequence[str], limits: Guards) -> Hold |
     agents = _agents_among(call, owed)
     if not agents:
         return None
-    if limits.acknowledgements and is_acknowledgement(said.content):
+    if limits.acknowledgements and not said.has_files and is_acknowledgement(said.content):
         return Hold("acknowledgement", None, frozenset(agents), "A bare acknowledgement wakes nobody: react instead.")
     scopes = _scopes(call, said, agents)
     known = _known(call, scopes)

@@ -117,7 +117,7 @@ def send_message(
     handled_by_answer(call, call.caller.name, place.id, reply_to)
     addressed = address(call, place, named, replied)
     number = number_of(message)
-    hold = judge(call, Said(number, place, content, chain), list(addressed.owed), limits)
+    hold = judge(call, Said(number, place, content, chain, bool(files)), list(addressed.owed), limits)
     owe_unless_held(call, number, place, addressed.owed, delivery, hold)
     recipients = with_hold(outlooks_of(call.transaction, place, addressed, delivery), hold)
     return {**message, "recipients": recipients, "guard": None if hold is None else hold.sentence}
