@@ -14,7 +14,7 @@ from benchmarks.machine import described
 
 BENCHMARKS = (
     *("store", "slow_disk", "send", "stream", "idle", "mcp_call", "bridge_start", "push", "work", "odd_input"),
-    "search_scale",
+    *("search_scale", "messages_scale", "reconnect"),
 )
 Measure = Callable[[Effort], list[Figure]]
 

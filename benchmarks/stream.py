@@ -4,7 +4,8 @@ Two ways to measure. *One at a time*: events come at an even pace, each is writt
 delivery beyond what sending costs without subscribers, and how late the slowest are. *Burst*: eight senders send as
 fast as they are answered; here the server may write what was committed together at once, which the loop never does.
 
-Filtered: forty members with different rights; each message is for half of them.
+Filtered: forty members with different rights; each message is for half of them. Members: each reader is another one,
+all in one channel.
 """
 
 import contextlib
@@ -125,15 +126,15 @@ def measure(effort: Effort) -> list[Figure]:
     figures = []
     for count in (200, 1000):
         for filtered in (False, True):
-            figures += _compare(count, filtered, effort)
-    return figures
+            figures += _compare(count, MEMBERS if filtered else 1, effort, filtered=filtered)
+    return figures + _compare(200, 200, effort, filtered=False)
 
 
-def _compare(count: int, filtered: bool, effort: Effort) -> list[Figure]:
+def _compare(count: int, members: int, effort: Effort, *, filtered: bool) -> list[Figure]:
     ours, limit = _Found(), _Found()
     pace = _PACES[count]
     events, burst = max(6, int(effort.seconds * pace)), max(20, int(effort.seconds * 60_000 / count))
-    with _office_of(count, filtered) as office, _loop_of(count) as loop:
+    with _office_of(count, members, filtered) as office, _loop_of(count) as loop:
         size = office.one_at_a_time(6, pace, _Found())
         loop.write(6, size, pace, _Found())
         for _ in range(effort.rounds):
@@ -142,7 +143,7 @@ def _compare(count: int, filtered: bool, effort: Effort) -> list[Figure]:
             loop.write(burst, size, 0, limit)
             office.burst(burst, ours)
     goal, floor = (0.60, 0.2) if filtered else (0.80, 0.3)
-    name = f"SSE to {count}{', filtered' if filtered else ''}"
+    name = f"SSE to {count}{', filtered' if filtered else ' members' if members > 1 else ''}"
     busiest = max(ours.busiest, limit.busiest)
     note = f"the readers took {busiest:.0%} of a core" if busiest > 0.9 else ""
     return [
@@ -159,14 +160,14 @@ def _compare(count: int, filtered: bool, effort: Effort) -> list[Figure]:
 
 
 @contextlib.contextmanager
-def _office_of(count: int, filtered: bool) -> Iterator[_Office]:
+def _office_of(count: int, members: int, filtered: bool) -> Iterator[_Office]:
     with (
         scratch_folder() as folder,
         open_office(folder) as office,
         child("subscribers") as readers,
         child("load") as load,
     ):
-        tokens = [office.member(f"m{number}") for number in range(MEMBERS if filtered else 1)]
+        tokens = [office.member(f"m{number}") for number in range(members)]
         channels = ["general"]
         if filtered:
             channels = ["topic:even", "topic:odd"]

@@ -23,18 +23,19 @@ class Subscribers:
 
     def answer(self, question: dict[str, Any]) -> object:
         if question["do"] == "connect":
-            return self._connect(question["port"], question["requests"], question["count"])
+            at_once = question["count"] if question.get("at_once") else 100  # not more than the server's backlog holds
+            return self._connect(question["port"], question["requests"], question["count"], at_once)
         return self._read(question["deliveries"], timed=question["timed"])
 
-    def _connect(self, port: int, requests: list[str], count: int) -> dict[str, int]:
+    def _connect(self, port: int, requests: list[str], count: int, at_once: int) -> dict[str, int]:
         opened = []
         for number in range(count):
             connection = socket.create_connection(("127.0.0.1", port), timeout=_LONGEST_WAIT_S)
             connection.sendall(requests[number % len(requests)].encode())
             opened.append(connection)
-            if number % 100 == 99:  # not more than the server's backlog holds
-                _wait_for_hello(opened[-100:])
-        _wait_for_hello(opened[len(opened) // 100 * 100 :])
+            if number % at_once == at_once - 1:
+                _wait_for_hello(opened[-at_once:])
+        _wait_for_hello(opened[len(opened) // at_once * at_once :])
         for connection in opened:
             connection.setblocking(False)
             self._sockets[connection.fileno()] = connection

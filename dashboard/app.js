@@ -6,10 +6,11 @@ import { Live, connection, newVersion } from "./live.js";
 import { route, startRouter } from "./router.js";
 import { agents, ranked } from "./stores/agents.js";
 import { approvals, reduceApprovals, waits } from "./stores/approvals.js";
-import { channels, directs, loadReads, places, reduceChannels, reduceReads, unreadOf } from "./stores/channels.js";
+import { channels, directs, loadReads, places, reduceChannels, reduceReads, shownCount, unreadOf } from "./stores/channels.js";
 import { guards, reduceGuards } from "./stores/guards.js";
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
+import { reducePresence } from "./stores/presence.js";
 import { reduceAudit } from "./stores/audit.js";
 import { reduceFiles } from "./stores/files.js";
 import { loadNotifications, reduceNotifications, state as notificationState } from "./stores/notifications.js";
@@ -53,6 +54,7 @@ const REDUCERS = [
   reduceSchedules,
   reduceState,
   reduceAudit,
+  reducePresence,
   reduceFiles,
   reduceNotifications,
   (/** @type {any} */ event) => void showNotice(event),
@@ -168,7 +170,7 @@ function TabBar() {
   const unread = [...places.value, ...directs.value].reduce((sum, channel) => sum + unreadOf(channel.id), 0);
   return html`<nav class="tabbar" aria-label="Main">
     <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now${waits() > 0 && html`<span class="badge needs">${waits()}</span>`}</a>
-    <a href="/m" aria-current=${here("conversations", "channel", "direct")}>${icon("chat", { class: "lg" })}Chat${unread > 0 && html`<span class="badge">${unread}</span>`}</a>
+    <a href="/m" aria-current=${here("conversations", "channel", "direct")}>${icon("chat", { class: "lg" })}Chat${unread > 0 && html`<span class="badge">${shownCount(unread)}</span>`}</a>
     <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks", { class: "lg" })}Tasks</a>
     <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a>
     <a href="/more" aria-current=${here("more", ...PLACES.map(([, view]) => view))}>${icon("more", { class: "lg" })}More</a></nav>`;

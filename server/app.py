@@ -48,6 +48,7 @@ from server.web.mcp import Mcp
 from server.web.metrics import Metrics
 from server.web.openapi import add_openapi
 from server.web.pages import Pages
+from server.web.presence import Attendance
 from server.web.routes import add_operations
 from server.web.security import Gate, add_headers
 from server.web.session import Sessions
@@ -62,6 +63,10 @@ logger = logging.getLogger(__name__)
 LONGEST_BODY_BYTES = 1024 * 1024
 AGENTS_STOP_WITHIN_S = 60.0
 FILES_SWEPT_EVERY_S = 600.0
+ACCEPTED_AT_ONCE = 2
+"""Connections taken in one turn of the event loop: when a whole team comes back, others wait no longer for it."""
+WAITING_AT_MOST = 512
+"""Connections that the system holds until they are taken."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ class Office:
         self._mcp = Mcp(tools, [*hosts, *public])
         self.stream = Stream(feed, wall_clock, tools.menu_version)
         self.stream.presence_changed = self._presence_changed
+        self._attendance = Attendance(dispatch, feed, wall_clock)
         self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
         self._clockwork = Clockwork(dispatch)
         self._tell_service_manager = service_manager()
@@ -173,6 +179,8 @@ class Office:
         self.stream.add_to(self.web)
         Sessions(dispatch, secure=(self.config.public_url or "").startswith("https:")).add_to(self.web)
         Health(dispatch).add_to(self.web)
+        await self._attendance.open()
+        self._attendance.add_to(self.web)
         Metrics(dispatch, lambda: self._pulse.worst_s, lambda: self.stream.open_streams).add_to(self.web)
         Pages(Path(dashboard.__file__).parent).add_to(self.web)
         self._mcp.add_to(self.web)
@@ -183,7 +191,8 @@ class Office:
         ChatBridges(self._bridge_door(), dispatch).add_to(self.web)
         add_reports(self.web, Receivers(self.supervisor.receive_hook, self.supervisor.receive_push_report))
         await self._runner.setup()
-        await web.SockSite(self._runner, self._listening, backlog=512).start()
+        await web.SockSite(self._runner, self._listening, backlog=ACCEPTED_AT_ONCE).start()
+        self._listening.listen(WAITING_AT_MOST)  # asyncio has set it to what it accepts in one turn of the loop
         self._beside = await self.supervisor.open(tasks, starts=not self._only_server)
         self._beside.append(tasks.create_task(self._clockwork.run(), name="clockwork"))
         self._beside.append(tasks.create_task(self._pulse.run(), name="pulse"))
@@ -218,6 +227,7 @@ class Office:
         await asyncio.gather(*self._beside, return_exceptions=True)
         await self.supervisor.close()
         await self._runner.cleanup()
+        self._attendance.close()
 
     async def _sweep_files(self) -> None:
         """Remove bytes whose file was deleted, or never came to be, every now and then."""
@@ -236,6 +246,7 @@ class Office:
         return None if desk is None else BridgeDoor(desk.name, desk.shown, desk.sign_in, desk.sign_out)
 
     def _presence_changed(self, reader: Reader, present: bool) -> None:
+        self._attendance.stream_changed(reader, present)
         if reader.client == "bridge":
             self.supervisor.bridge_changed(reader.caller.name, reader.caller.run_id or reader.run_id, present)
 

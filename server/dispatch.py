@@ -11,12 +11,13 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from server.core.call import SYSTEM_CALLER, Call, Caller, NotYet, Transaction
+from server.core.call import SYSTEM_CALLER, Aftermath, Call, Caller, NotYet, Transaction
 from server.core.errors import BadArgument, Conflict, KeyReused, NotAllowed, NotSignedIn
 from server.core.event import Event
 from server.core.operation import Operation, Registry
 from server.core.permission import Permission
 from server.events import log
+from server.events.ephemera import Ephemera
 from server.events.feed import Feed
 from server.storage.database import Database
 
@@ -71,6 +72,7 @@ class Dispatch:
         self.registry = registry
         self._database = database
         self._feed = feed
+        self._ephemera = Ephemera(feed)
         self._clock = clock
         self._random = random
         # Unique, and yet no system call for each: it would hand the interpreter lock to the writer's thread.
@@ -125,14 +127,30 @@ class Dispatch:
             return await around(Work(operation, caller, checked, door, idempotency_key, run))
         if not operation.waits:
             return await self._once(operation, caller, checked, door, idempotency_key, may_wait=False)
+        opened = None
+        if operation.opening is not None:
+            opened = await self._open(self.registry[operation.opening], caller, checked, door, idempotency_key)
         deadline = time.monotonic() + min(float(getattr(checked, "wait_s", 0) or 0), LONGEST_WAIT_S)
         while True:
             head = self._feed.head
             left = deadline - time.monotonic()
             try:
-                return await self._once(operation, caller, checked, door, idempotency_key, may_wait=left > 0)
+                return await self._once(
+                    operation, caller, checked, door, idempotency_key, may_wait=left > 0, opened=opened
+                )
             except NotYet as not_yet:
                 await self._feed.wait_for_audience(head, not_yet.audiences, left)
+
+    async def _open(
+        self, opening: Operation, caller: Caller, given: BaseModel, door: str, idempotency_key: str | None
+    ) -> Any:
+        """Run what goes before an operation that waits, if there is anything for it to do, and return its value."""
+        arguments = {name: getattr(given, name) for name in opening.arguments.model_fields}
+        if all(value is None for value in arguments.values()):
+            return None
+        permit(opening.allow, caller)
+        key = None if idempotency_key is None else f"{idempotency_key} {opening.name}"
+        return (await self._once(opening, caller, validate(opening, arguments), door, key, may_wait=False)).value
 
     async def record_denial(self, operation: str, caller: Caller, door: str, refused: NotAllowed) -> None:
         """Put a refused attempt in the trail: of each member as many a minute as tell that they try."""
@@ -166,19 +184,34 @@ class Dispatch:
         return (await self.run(self.registry[operation], SYSTEM_CALLER, arguments, door="server")).value
 
     async def _once(
-        self, operation: Operation, caller: Caller, arguments: BaseModel, door: str, key: str | None, *, may_wait: bool
+        self,
+        operation: Operation,
+        caller: Caller,
+        arguments: BaseModel,
+        door: str,
+        key: str | None,
+        *,
+        may_wait: bool,
+        opened: Any = None,
     ) -> Answer:
         call_id, now = f"{self._calls_of}{next(self._call_numbers):x}", self._clock()
+        aftermath = None if operation.changes else Aftermath()
 
         def execute(transaction: Transaction) -> Any:
             append = self._append if operation.changes else None
             call = Call(
-                caller, transaction, now, call_id, operation.name, door, self._random, append, may_wait, self._fall_due
-            )
+                caller, transaction, now, call_id, operation.name, door, self._random, append, may_wait, self._fall_due,
+                aftermath=aftermath, opened=opened,
+            )  # fmt: skip
             return operation.function(call, **vars(arguments))
 
-        if not operation.changes:
-            return Answer(await self._database.read(execute))
+        if aftermath is not None:
+            answer = Answer(await self._database.read(execute))
+            for ephemeral in aftermath.told:
+                self._ephemera.tell(caller.name, ephemeral, now)
+            for name, following in aftermath.then:
+                await self.as_system(name, **following)
+            return answer
         return await self._write(operation, caller, arguments, execute, key, now)
 
     def _append(self, call: Call, event: Event, subject: str, audience: str) -> int:

@@ -2,6 +2,7 @@
 /** Where one writes: drafts stay per conversation, @ offers members, Enter sends. */
 import { html, icon, useEffect, useRef, useState } from "../ui.js";
 import { send } from "../stores/messages.js";
+import { tellTyping } from "../stores/presence.js";
 import { maySpeak } from "../stores/session.js";
 import { Uploads } from "./attachments.js";
 import { MentionList, candidates, mentionAt } from "./mention-list.js";
@@ -78,6 +79,7 @@ export function Composer({ channel, label, replyTo = null, autofocus }) {
   function onInput(event) {
     const box = /** @type {HTMLTextAreaElement} */ (event.target);
     write(box.value);
+    if (box.value.trim()) tellTyping(channel);
     const found = mentionAt(box.value, box.selectionStart);
     setMention(found && { ...found, active: 0 });
   }

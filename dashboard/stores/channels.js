@@ -19,6 +19,11 @@ export function reduceReads(event) {
   reads.value = nextReads(reads.value, event, me.value?.name ?? "");
 }
 
+/** Counts stop here: it means that many, or more. */
+const COUNTED_AT_MOST = 1000;
+/** @param {number} count */
+export const shownCount = (count) => (count >= COUNTED_AT_MOST ? `${COUNTED_AT_MOST - 1}+` : String(count));
+
 /**
  * Pure: unread and mention counts after an event.
  * @param {ReadonlyMap<string, any>} before @param {Record<string, any>} event @param {string} mine
@@ -30,7 +35,7 @@ export function nextReads(before, event, mine) {
   const { channel, mentions } = event.message;
   const read = before.get(channel) ?? { channel, last_read: null, unread: 0, mentions: 0 };
   const named = mentions.includes(mine) ? 1 : 0;
-  return new Map(before).set(channel, { ...read, unread: read.unread + 1, mentions: read.mentions + named });
+  return new Map(before).set(channel, { ...read, unread: Math.min(read.unread + 1, COUNTED_AT_MOST), mentions: Math.min(read.mentions + named, COUNTED_AT_MOST) });
 }
 
 /** @param {Record<string, any>} event */
@@ -47,8 +52,14 @@ export function reduceChannels(event) {
 export const isMine = (id) => channels.get(id)?.members.includes(me.value?.name);
 /** @param {string} id */
 export const unreadOf = (id) => (isMine(id) || id.startsWith("dm:") ? reads.value.get(id)?.unread ?? 0 : 0);
-export const places = computed(() => [...channels.rows.value.values()].filter((row) => row.type !== "dm" && !row.archived).sort((a, b) => a.id.localeCompare(b.id)));
-export const directs = computed(() => [...channels.rows.value.values()].filter((row) => row.type === "dm" && row.members.includes(me.value?.name)).sort((a, b) => a.id.localeCompare(b.id)));
+/** @param {string} id */
+export const mentionsOf = (id) => (isMine(id) ? reads.value.get(id)?.mentions ?? 0 : 0);
+/** Mentions first, then what is unread, then the rest. @param {any} channel */
+const rank = (channel) => (mentionsOf(channel.id) ? 0 : unreadOf(channel.id) ? 1 : 2);
+/** @param {any} a @param {any} b */
+const byNews = (a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id);
+export const places = computed(() => [...channels.rows.value.values()].filter((row) => row.type !== "dm" && !row.archived).sort(byNews));
+export const directs = computed(() => [...channels.rows.value.values()].filter((row) => row.type === "dm" && row.members.includes(me.value?.name)).sort(byNews));
 
 /** @param {any} channel */
 export const otherParty = (channel) => channel.members.find((/** @type {string} */ name) => name !== me.value?.name) ?? channel.members[0];

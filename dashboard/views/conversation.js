@@ -3,21 +3,28 @@
 import { html, icon, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { connection } from "../live.js";
 import { agents, condition } from "../stores/agents.js";
-import { acknowledge, channels, reads } from "../stores/channels.js";
+import { acknowledge, channels, reads, shownCount } from "../stores/channels.js";
 import { conversations, loadOlder, open, pending } from "../stores/messages.js";
 import { pausedIn } from "../stores/guards.js";
 import { members } from "../stores/members.js";
+import { typists } from "../stores/presence.js";
 import { me } from "../stores/session.js";
 import { Avatar } from "../components/avatar.js";
+import { CatchUp, bringIntoView } from "../components/catch-up.js";
 import { Composer } from "../components/composer.js";
 import { Empty, Failed, Loading } from "../components/faces.js";
 import { GuardNotice } from "../components/guard.js";
 import { Message, PendingMessage } from "../components/message.js";
 import { Glyph } from "../components/state.js";
+import { There } from "../components/there.js";
 import { clock, dayOf } from "../components/relative-time.js";
 
 const SAME_AUTHOR_MS = 5 * 60_000;
 const READ_AFTER_MS = 1000;
+/** Pages that a jump loads: what is counted as unread fits in them. */
+const PAGES_AT_MOST = 21;
+/** So many new messages are seen at a glance. */
+const ON_ONE_SCREEN = 5;
 /** On a phone the keyboard comes when it is asked for. */
 const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
 
@@ -51,12 +58,12 @@ function Conversation({ id, title, sub, glyph, person, label, people }) {
   return html`<div class=${`sheet ${thread ? "two panel-on" : ""}`}>
     <main class="main" id="main">
       <header class="head slim"><a class="btn quiet only phone" href="/m" aria-label="All conversations">${icon("left")}</a>
-        <div class="titles row"><h1 class="slim row" tabindex="-1">${person ? html`<${Avatar} name=${person} size="sm" />` : icon(glyph ?? "hash")}${title}</h1><span class="sub cut desk">${sub}</span></div>
+        <div class="titles row"><h1 class="slim row" tabindex="-1">${person ? html`<${Avatar} name=${person} size="sm" />` : icon(glyph ?? "hash")}${title}</h1>${person && html`<${There} name=${person} />`}<span class="sub cut desk">${sub}</span></div>
         <div class="tools">${agent && html`<a class="btn quiet sm" href=${`/agents/${person}`}><${Glyph} agent=${agent} />${condition(agent).word}</a>`}
           ${!person && html`<span class="row" title=${people.join(", ")}><span class="avs desk">${people.slice(0, 4).map((one) => html`<${Avatar} key=${one} name=${one} size="sm" />`)}</span><span class="count" aria-label=${`${people.length} members`}>${people.length}</span></span>`}</div></header>
       <${Log} id=${id} roots=${roots} all=${all} conversation=${conversation} exists=${exists} title=${person ?? `#${title}`} onThread=${setThread} />
       ${pausedIn(id).map((row) => html`<${GuardNotice} key=${row.id} row=${row} />`)}
-      <${Working} people=${people} />
+      <${Doing} id=${id} people=${people} />
       <${Composer} key=${`composer ${id}`} channel=${id} label=${label} autofocus=${hasKeyboard} />
     </main>
     ${thread && html`<${Thread} id=${id} root=${thread} list=${inThread} title=${person ?? `#${title}`} onClose=${() => setThread(null)} />`}
@@ -67,12 +74,13 @@ function Conversation({ id, title, sub, glyph, person, label, people }) {
 function Log({ id, roots, all, conversation, exists, title, onThread }) {
   const box = useRef(/** @type {HTMLDivElement|null} */ (null));
   const [away, setAway] = useState(false);
-  const [since, setSince] = useState(/** @type {string|null|undefined} */ (undefined));
+  const [opened, setOpened] = useState(/** @type {Opened|undefined} */ (undefined));
+  const [closed, close] = useState(false);
   const newestId = all.at(-1)?.id;
   const waiting = pending.value.filter((entry) => entry.channel === id && !entry.reply_to);
 
   // Where "New" begins is fixed when the conversation is opened, else it would run away from the reader.
-  useEffect(() => { if (since === undefined && conversation?.state === "ready") setSince(reads.value.get(id)?.last_read ?? null); }, [conversation?.state]);
+  useEffect(() => { if (!opened && conversation?.state === "ready") setOpened(openedNow(id)); }, [conversation?.state]);
   useLayoutEffect(() => { if (!away && box.current) box.current.scrollTop = 0; }, [newestId, waiting.length]);
   useEffect(() => markRead(id, newestId, away), [id, newestId, away]);
 
@@ -83,48 +91,114 @@ function Log({ id, roots, all, conversation, exists, title, onThread }) {
     if (body.scrollHeight + body.scrollTop - body.clientHeight < 400) void loadOlder(id);
   }
 
+  /** Load page after page until a message is there, and bring it into view. @param {(list: any[]) => any} find */
+  async function jump(find) {
+    for (let pages = 0; pages < PAGES_AT_MOST && !find(conversations.value.get(id)?.list ?? []); pages += 1) {
+      if (!conversations.value.get(id)?.hasMore) break;
+      await loadOlder(id);
+    }
+    const found = find(conversations.value.get(id)?.list ?? []) ?? conversations.value.get(id)?.list[0];
+    requestAnimationFrame(() => bringIntoView(box.current, found?.id));
+    return found;
+  }
+  const toFirst = () => jump((list) => firstUnread(list, opened));
+  const mentioned = useRef(0);
+  const toMention = async () => { mentioned.current = number(await jump((list) => nextMention(list, opened, mentioned.current))); };
+  useEffect(() => {
+    const onKey = (/** @type {KeyboardEvent} */ event) => {
+      if (!opened?.unread || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
+      if (event.key === "n") void toFirst();
+      if (event.key === "N") void toMention();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [opened]);
+
+  const first = opened && firstUnread(all, opened);
   const empty = !exists || (conversation?.state === "ready" && !all.length && !waiting.length);
-  return html`<div class="stage"><div class="body" ref=${box} tabindex="0" aria-label=${`Messages in ${title}`} onScroll=${onScroll}>
+  return html`<div class="stage">${opened && !closed && (opened.mentions > 0 || opened.unread > ON_ONE_SCREEN) && html`<${CatchUp} unread=${opened.unread} mentions=${opened.mentions} since=${first && number(all[0]) <= opened.last ? first.created_at : undefined} onFirst=${toFirst} onMention=${toMention} onClose=${() => close(true)} />`}<div class="body" ref=${box} tabindex="0" aria-label=${`Messages in ${title}`} onScroll=${onScroll}>
       ${conversation?.state === "error" ? html`<${Failed} title="The messages could not be loaded" text=${conversation.error} onRetry=${() => open(id)} />`
       : empty ? html`<${Empty} title="Nobody has spoken here" text=${id.startsWith("dm:") ? "What you write here only you two read." : "Say hello. Mention with @name whom you want to wake."} glyph="chat" />`
       : !conversation || (conversation.state === "loading" && !all.length) ? html`<${Loading} rows=${6} />`
       : html`<div class="log" role="log" aria-live="polite" aria-relevant="additions">
           ${conversation.hasMore && html`<p class="note"><button class="btn quiet sm" onClick=${() => loadOlder(id)}>${conversation.state === "loading" ? "Loading…" : "Older messages"}</button></p>`}
-          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} isFirstNew=${isFirstNew(roots, at, since)} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
+          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} news=${message === first && opened ? opened.unread : 0} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
           ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${(/** @type {string} */ text) => dispatchEvent(new CustomEvent("bullpen:draft", { detail: { channel: id, text } }))} />`)}
         </div>`}
     </div>
     ${away && html`<button class="jump-new" onClick=${() => { if (box.current) box.current.scrollTop = 0; }}>${icon("newest")}Newest</button>`}</div>`;
 }
 
-/** @param {{message: any, before: any, isFirstNew: boolean, replies: any[], onThread: (id: string) => void}} props */
-function Entry({ message, before, isFirstNew, replies, onThread }) {
+/** @param {{message: any, before: any, news: number, replies: any[], onThread: (id: string) => void}} props */
+function Entry({ message, before, news, replies, onThread }) {
   const newDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
-  const same = !newDay && !isFirstNew && before?.from === message.from && Date.parse(message.created_at) - Date.parse(before.created_at) < SAME_AUTHOR_MS;
+  const same = !newDay && !news && before?.from === message.from && Date.parse(message.created_at) - Date.parse(before.created_at) < SAME_AUTHOR_MS;
   return html`${newDay && html`<div class="day" role="separator"><span>${dayOf(message.created_at)}</span></div>`}
-    ${isFirstNew && html`<div class="new" role="separator"><span>New · since ${clock(message.created_at)}</span></div>`}
+    ${news > 0 && html`<div class="new" role="separator"><span>New · ${shownCount(news)} since ${clock(message.created_at)}</span></div>`}
     <${Message} message=${message} same=${same} replies=${replies} onReply=${onThread} />`;
 }
 
-/** @param {any[]} roots @param {number} at @param {string|null|undefined} since */
-function isFirstNew(roots, at, since) {
-  if (since === undefined || !at) return false;
-  const last = since === null ? 0 : Number(since.slice(4));
-  const number = (/** @type {any} */ message) => Number(message.id.slice(4));
-  return number(roots[at]) > last && number(roots[at - 1]) <= last && roots[at].from !== me.value?.name;
+/** @typedef {{last: number, unread: number, mentions: number}} Opened how far one had read when the conversation was opened */
+
+/** @param {string} id @returns {Opened} */
+function openedNow(id) {
+  const read = reads.value.get(id);
+  return { last: number(read?.last_read ? { id: read.last_read } : undefined), unread: read?.unread ?? 0, mentions: read?.mentions ?? 0 };
 }
 
+/** @param {any} message */
+const number = (message) => (message ? Number(message.id.slice(4)) : 0);
+/** @param {any} message @param {Opened|undefined} opened */
+const isNews = (message, opened) => !!opened && opened.unread > 0 && number(message) > opened.last && message.from !== me.value?.name;
+
 /**
- * Mark read what is on the screen, in a tab that is looked at, for a second.
+ * The first unread message that stands in the log itself; undefined while an older one may not be loaded yet.
+ * @param {any[]} list @param {Opened|undefined} opened
+ */
+function firstUnread(list, opened) {
+  const at = list.findIndex((message) => isNews(message, opened) && (!message.thread || message.thread === message.id));
+  const isSure = at > 0 && list.slice(0, at).some((message) => number(message) <= (opened?.last ?? 0));
+  return at >= 0 && (isSure || list.filter((message) => isNews(message, opened)).length >= (opened?.unread ?? 0)) ? list[at] : undefined;
+}
+
+/** @param {any[]} list @param {Opened|undefined} opened @param {number} after */
+function nextMention(list, opened, after) {
+  const naming = list.filter((message) => isNews(message, opened) && message.mentions.includes(me.value?.name));
+  if (naming.length < (opened?.mentions ?? 0)) return undefined;
+  return naming.find((message) => number(message) > after) ?? naming[0];
+}
+
+/** @param {EventTarget|null} target */
+const isWriting = (target) => target instanceof Element && !!target.closest("input, textarea, select, [contenteditable]");
+
+/**
+ * Mark read what is on the screen once the tab was visible and focused for a second.
  * @param {string} id @param {string|undefined} newestId @param {boolean} away
  */
 function markRead(id, newestId, away) {
   if (!newestId || away) return undefined;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let timer;
   const isUnread = () => (reads.value.get(id)?.unread ?? 0) > 0;
-  const mark = () => { if (document.visibilityState === "visible" && document.hasFocus() && isUnread()) acknowledge(id, newestId).catch(() => undefined); };
-  const timer = setTimeout(mark, READ_AFTER_MS);
-  addEventListener("focus", mark);
-  return () => { clearTimeout(timer); removeEventListener("focus", mark); };
+  const begin = () => {
+    clearTimeout(timer);
+    if (document.visibilityState !== "visible" || !document.hasFocus()) return;
+    timer = setTimeout(() => { if (isUnread()) acknowledge(id, newestId).catch(() => undefined); }, READ_AFTER_MS);
+  };
+  const stop = () => clearTimeout(timer);
+  begin();
+  addEventListener("focus", begin);
+  addEventListener("blur", stop);
+  document.addEventListener("visibilitychange", begin);
+  return () => { stop(); removeEventListener("focus", begin); removeEventListener("blur", stop); document.removeEventListener("visibilitychange", begin); };
+}
+
+/** Who types here, else who works. @param {{id: string, people: string[]}} props */
+function Doing({ id, people }) {
+  const names = typists.value.get(id) ?? [];
+  if (!names.length) return html`<${Working} people=${people} />`;
+  const who = names.length > 2 ? `${names[0]} and ${names.length - 1} others` : names.join(" and ");
+  return html`<p class="typing" role="status"><span class="cut">${who} ${names.length > 1 ? "are" : "is"} typing…</span></p>`;
 }
 
 /** @param {{people: string[]}} props */

@@ -4,13 +4,14 @@ import { html, icon, useState } from "../ui.js";
 import { route } from "../router.js";
 import { agents, condition, ranked } from "../stores/agents.js";
 import { waits } from "../stores/approvals.js";
-import { createChannel, directs, otherParty, places, unreadOf } from "../stores/channels.js";
+import { createChannel, directs, mentionsOf, otherParty, places, shownCount, unreadOf } from "../stores/channels.js";
 import { members } from "../stores/members.js";
 import { maySpeak, me } from "../stores/session.js";
 import { go } from "../router.js";
 import { PLACES } from "./more.js";
 import { Avatar, Name } from "../components/avatar.js";
 import { Dialog } from "../components/dialog.js";
+import { There } from "../components/there.js";
 import { Glyph } from "../components/state.js";
 import { age } from "../components/relative-time.js";
 
@@ -32,7 +33,7 @@ export function ChannelLinks() {
   return html`<h2>Channels ${maySpeak() && html`<button class="btn quiet only sm" aria-label="New channel" onClick=${() => create(true)}>${icon("plus")}</button>`}</h2>
     <nav aria-label="Channels">${places.value.map((channel) => {
       const unread = unreadOf(channel.id);
-      return html`<a key=${channel.id} href=${`/c/${encodeURIComponent(channel.id)}`} class=${unread ? "unread" : ""} aria-current=${here("channel", channel.id)}>${icon(channel.type === "topic" ? "lock" : "hash")}${channel.id.replace(/^topic:/, "")}${unread > 0 && html`<span class="count" aria-label=${`${unread} unread`}>${unread}</span>`}</a>`;
+      return html`<a key=${channel.id} href=${`/c/${encodeURIComponent(channel.id)}`} class=${unread ? "unread" : ""} aria-current=${here("channel", channel.id)}>${icon(channel.type === "topic" ? "lock" : "hash")}${channel.id.replace(/^topic:/, "")}<${News} id=${channel.id} /></a>`;
     })}</nav>${creating && html`<${NewChannel} onClose=${() => create(false)} />`}`;
 }
 
@@ -42,8 +43,15 @@ export function DirectLinks() {
     <nav aria-label="Direct messages">${directs.value.map((channel) => {
       const name = otherParty(channel);
       const unread = unreadOf(channel.id);
-      return html`<a key=${channel.id} href=${`/dm/${name}`} class=${unread ? "unread" : ""} aria-current=${here("direct", name)}><${Avatar} name=${name} size="sm" /><${Name} name=${name} />${unread > 0 && html`<span class="count" aria-label=${`${unread} unread`}>${unread}</span>`}</a>`;
+      return html`<a key=${channel.id} href=${`/dm/${name}`} class=${unread ? "unread" : ""} aria-current=${here("direct", name)}><${Avatar} name=${name} size="sm" /><${Name} name=${name} />${name !== "system" && html`<${There} name=${name} />`}<${News} id=${channel.id} /></a>`;
     })}${!directs.value.length && html`<p class="hint muted">No direct messages yet.</p>`}</nav>${choosing && html`<${NewDirect} onClose=${() => choose(false)} />`}`;
+}
+
+/** @param {{id: string}} props */
+function News({ id }) {
+  const unread = unreadOf(id), mentions = mentionsOf(id);
+  if (mentions > 0) return html`<span class="badge" aria-label=${`${shownCount(mentions)} mentions, ${shownCount(unread)} unread`}>@${shownCount(mentions)}</span>`;
+  return unread > 0 && html`<span class="count" aria-label=${`${shownCount(unread)} unread`}>${shownCount(unread)}</span>`;
 }
 
 function AgentLinks() {

@@ -23,6 +23,7 @@ _COMMANDS = {
     "read": ("read", "Read a channel, or follow it."),
     "search": ("search", "Search messages."),
     "file": ("file", "Put, get, list and remove shared files."),
+    "inbox": ("inbox", "Show what you have not read."),
     "needs": ("needs", "Show what waits for a person to decide."),
     "approve": ("needs", "Approve a request."),
     "reject": ("needs", "Reject a request."),

@@ -67,6 +67,11 @@ def _show(message: Json, as_json: bool) -> None:
     if as_json:
         output.data(json.dumps(message, ensure_ascii=False))
         return
+    output.data(line_of(message))
+
+
+def line_of(message: Json) -> str:
+    """Return a message as it is shown."""
     content = "(deleted)" if message.get("deleted") else message["content"]
     answer = f" ↳ {message['reply_to']}" if message.get("reply_to") else ""
-    output.data(f"{message['created_at'][11:19]} {message['from']}{answer}: {content}")
+    return f"{message['created_at'][11:19]} {message['from']}{answer}: {content}"

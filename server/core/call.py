@@ -66,6 +66,25 @@ class NotYet(Exception):
 Append = Callable[["Call", Event, str, str], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Ephemeral:
+    """Something that is told to who is there, and stored nowhere."""
+
+    kind: str
+    audience: str
+    subject: str
+    body: Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What follows a query once it has read: it cannot write itself."""
+
+    told: list[Ephemeral] = field(default_factory=list)
+    then: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    """Operations that are run in the server's own name before the query is answered."""
+
+
 @dataclass(slots=True)
 class Call:
     """One run of one operation. It lives as long as its transaction."""
@@ -85,6 +104,10 @@ class Call:
     may_wait: bool = False
     wake: Callable[[int], None] | None = None
     emitted: list[int] = field(default_factory=list)
+    aftermath: Aftermath | None = None
+    """None in a command, which does in its own transaction what it has to do."""
+    opened: Any = None
+    """What the operation returned that goes before this one."""
 
     def emit(self, event: Event, *, subject: str, audience: str = TEAM) -> int:
         """Append an event in this transaction and return its seq."""
@@ -93,6 +116,19 @@ class Call:
         seq = self.append(self, event, subject, audience)
         self.emitted.append(seq)
         return seq
+
+    def tell(self, ephemeral: Ephemeral) -> None:
+        """Have something told once this query has read, to who is there."""
+        self._after().told.append(ephemeral)
+
+    def follow_up(self, operation: str, **arguments: object) -> None:
+        """Have an operation run in the server's own name before this query is answered."""
+        self._after().then.append((operation, arguments))
+
+    def _after(self) -> Aftermath:
+        if self.aftermath is None:
+            raise RuntimeError(f"{self.operation} is a command: nothing follows it")
+        return self.aftermath
 
     def wake_at(self, moment: int) -> None:
         """Have the timed operations run at a moment (UTC ms) at the latest: something will be due then."""

@@ -69,7 +69,7 @@ ChannelName = Annotated[
     str,
     BeforeValidator(_plain_channel_name, json_schema_input_type=str),
     AfterValidator(_checked_channel_name),
-    Field(description="Channel, as `general`, `#general`, `topic:release` or `dm:ada`.", max_length=80),
+    Field(description="As `#general`, `topic:plan` or `dm:ada`.", max_length=80),
 ]
 MessageId = Annotated[int, numbered("msg"), Field(description="Message, as `msg_91`.")]
 TokenId = Annotated[int, numbered("tok"), Field(description="Token, as `tok_3`.")]
@@ -78,7 +78,7 @@ FilePath = Annotated[
     AfterValidator(plain_path),
     Field(max_length=400, description="Relative to the project: `src/api.py`, `src/**`."),
 ]
-Limit = Annotated[int, Field(ge=1, le=200, description="How many at most, 1 to 200.")]
+Limit = Annotated[int, Field(ge=1, le=200)]
 Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the page before.")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 """One short line of text."""

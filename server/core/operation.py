@@ -60,6 +60,9 @@ class Operation:
     are the server's to fill in."""
     timed: bool = False
     """The clockwork runs it: it does what is due, and returns when the next is due (UTC ms), or None."""
+    opening: str | None = None
+    """An operation that goes before this one, by itself, if any argument that only it takes is given: what it does is
+    done, once, before this one waits."""
 
     @cached_property
     def description(self) -> str:
@@ -90,6 +93,7 @@ def command(
     waits: bool = False,
     timed: bool = False,
     streamed: bool = False,
+    opening: str | None = None,
     aliases: Mapping[str, str] | None = None,
     hidden: Iterable[str] = (),
     required_in_tool: tuple[str, ...] = (),
@@ -98,7 +102,8 @@ def command(
     return _declare(
         route, changes=True, allow=allow, emits=tuple(emits), tool=tool, toolset=toolset, status=status,
         describe=describe, destructive=destructive, repeatable=repeatable, secret=secret, waits=waits, timed=timed,
-        streamed=streamed, aliases=aliases or {}, hidden=frozenset(hidden), required_in_tool=required_in_tool,
+        streamed=streamed, opening=opening, aliases=aliases or {}, hidden=frozenset(hidden),
+        required_in_tool=required_in_tool,
     )  # fmt: skip
 
 

@@ -176,12 +176,12 @@ class Feed:
             if not group.readers:
                 del self._groups[group.access, group.filter]
 
-    def tell(self, audience: str, kind: str, body: bytes) -> int:
+    def tell(self, audience: str, kind: str, body: bytes, *, subject: str = "") -> int:
         """Send an ephemeral event (no id, not in the log) to live readers and return how many it was written to."""
         frame = self._framing.ephemeral(kind, body)
         told = 0
         for group in self._groups.values():
-            if audience in group.access and group.filter.admits(kind, audience, ""):
+            if audience in group.access and group.filter.admits(kind, audience, subject):
                 for reader in group.readers:
                     reader.write(frame)
                 told += len(group.readers)

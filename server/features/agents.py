@@ -317,6 +317,16 @@ def report_activity(
     return _changed(call, name, before)
 
 
+def say_activity(call: Call, name: str, reason: str) -> None:
+    """Record what an agent says that it does. What it is doing in fact, its process and its hooks tell."""
+    before = find_agent(call.transaction, name)
+    call.transaction.run(
+        "UPDATE agent SET activity_reason = :reason, activity_source = 'check_in' WHERE name = :name",
+        {"name": name, "reason": reason},
+    )
+    _changed(call, name, before)
+
+
 @command(allow=SYSTEM, emits=[AgentStatus])
 def begin_run(call: Call, *, name: MemberName, run_id: str) -> Agent:
     """Record that a new run of an agent begins; its generation grows by one."""

@@ -8,21 +8,23 @@ from server.features import (
     deliveries,
     figures,
     goals,
-    inbox,
     knowledge,
     members,
     profiles,
+    reads,
     reports,
     reservations,
     sessions,
     snapshot,
     team,
     terminals,
+    typing,
 )
 from server.features.approvals import proposals, queue
 from server.features.files import adding, folders
 from server.features.files import reading as files_reading
 from server.features.guards import asking, decisions, limits
+from server.features.inbox import acknowledging, changes, checking_in, unread, views
 from server.features.messages import editing, history, pins, preview, reactions, search, sending, unseen
 from server.features.notifications import chat, digests, following, targets
 from server.features.notifications import queue as notification_queue
@@ -33,6 +35,7 @@ from server.features.tasks import board, claims, reading, reminders
 
 FEATURES = (
     team,
+    reads,
     channels,
     members,
     sessions,
@@ -50,7 +53,7 @@ FEATURES = (
     reactions,
     pins,
     unseen,
-    inbox,
+    typing,
     limits,
     decisions,
     queue,
@@ -68,6 +71,11 @@ FEATURES = (
     reminders,
     calendar,
     firing,
+    views,
+    changes,
+    unread,
+    acknowledging,
+    checking_in,
     knowledge,
     goals,
     reservations,

@@ -253,15 +253,6 @@ def release_held(call: Call, guard: int) -> list[Receipt]:
     return [_told(call, row) for row in rows]
 
 
-def receipts_between(transaction: Transaction, channel: str, first: int, last: int) -> list[Receipt]:
-    """Return how far the messages of a stretch of one channel have come."""
-    rows = transaction.all(
-        f"SELECT {_COLUMNS} FROM delivery WHERE message_id BETWEEN :first AND :last AND channel = :channel ORDER BY id",  # noqa: S608
-        {"first": first, "last": last, "channel": channel},
-    )
-    return [_receipt(row) for row in rows]
-
-
 def receipts_of(transaction: Transaction, messages: Sequence[int]) -> list[Receipt]:
     """Return how far these messages have come."""
     rows = transaction.all(
@@ -285,6 +276,17 @@ def owed_to(transaction: Transaction, recipient: str, limit: int, *, quiet: bool
         {"recipient": recipient, "limit": limit, "quiet": quiet},
     )
     return [Owed(**row) for row in rows]
+
+
+def count_owed(transaction: Transaction, recipient: str) -> int:
+    """Count what a recipient has not provably seen, up to 1000."""
+    row = transaction.one(
+        "SELECT count(*) AS owed FROM (SELECT 1 FROM delivery WHERE recipient = :recipient"
+        " AND state IN ('stored', 'pushed') LIMIT 1000)",
+        {"recipient": recipient},
+    )
+    assert row is not None
+    return int(row["owed"])
 
 
 def seen(call: Call, recipient: str, messages: Sequence[int], way: str) -> list[Receipt]:

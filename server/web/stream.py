@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,10 @@ HEARTBEAT_S = 15.0
 NO_PROGRESS_S = 60.0
 """A reader that takes nothing for so long is cut; it resumes by its cursor."""
 LONGEST_POLL_S = 55.0
+RECENT_BYTES = 2 * 1024 * 1024
+"""Of frames that are kept for others who catch up."""
+CATCHING_UP_AT_ONCE = 2
+"""Streams that read pages from the table: a whole team that comes back must not hold up everybody else."""
 
 _CURSOR = re.compile(r"(?:(?P<epoch>[0-9A-Za-z]+)-)?(?P<seq>[0-9]{1,18})")
 
@@ -113,6 +118,24 @@ class Reader:
         self._await_beat()
 
 
+class _RecentFrames:
+    """Frames of pages that were sent of late: a team that comes back wants the same ones."""
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[int, bytes] = OrderedDict()
+        self._size = 0
+
+    def frame_of(self, event: StoredEvent, epoch: str) -> bytes:
+        """Return the frame of a row. Rows never change, and an epoch lasts as long as this process."""
+        found = self._frames.get(event.seq)
+        if found is None:
+            found = self._frames[event.seq] = SseFraming().encode(event, epoch)
+            self._size += len(found)
+            while self._size > RECENT_BYTES:
+                self._size -= len(self._frames.popitem(last=False)[1])
+        return found
+
+
 class Stream:
     """The routes of the feed."""
 
@@ -122,6 +145,8 @@ class Stream:
         self._menu_of = menu_of
         self.presence_changed: PresenceChanged = lambda reader, present: None
         self._stopping = False
+        self._recent = _RecentFrames()
+        self._catching_up = asyncio.Semaphore(CATCHING_UP_AT_ONCE)
         self._readers: set[Reader] = set()
 
     def add_to(self, app: web.Application) -> None:
@@ -182,16 +207,18 @@ class Stream:
 
     async def _send_page(self, response: web.StreamResponse, reader: Reader, seq: int) -> int:
         """Write what comes after a seq, and return how far that reaches."""
-        page = await self._feed.page(reader.caller, seq, reader.filter)
+        async with self._catching_up:
+            page = await self._feed.page(reader.caller, seq, reader.filter)
         reader.access = page.access
-        frames = [SseFraming().encode(event, self._feed.epoch) for event in page.events]
+        frames = [self._recent.frame_of(event, self._feed.epoch) for event in page.events]
         for start in range(0, len(frames), 50):
             async with asyncio.timeout(NO_PROGRESS_S):
                 await response.write(b"".join(frames[start : start + 50]))
         return page.next
 
     async def _greet(self, response: web.StreamResponse, reader: Reader, cursor: Cursor) -> int:
-        page = await self._feed.page(reader.caller, self._feed.head, reader.filter)
+        async with self._catching_up:
+            page = await self._feed.page(reader.caller, self._feed.head, reader.filter)
         position = page.position
         hello = {
             "seq": position.seq,

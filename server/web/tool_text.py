@@ -27,6 +27,13 @@ def error_text(failure: BullpenError) -> str:
     return " ".join(words[:_ERROR_WORDS]) + (" …" if len(words) > _ERROR_WORDS else "")
 
 
+def badge_text(new: int, mentions: int, mentioned_by: Sequence[str]) -> str:
+    """Return the line by which any result may say that something waits."""
+    names = ", ".join(mentioned_by[:3])
+    named = f" ({mentions} mention{'s' if mentions > 1 else ''} from {names})" if mentions else ""
+    return f"inbox: {'99+' if new > 99 else new} new{named} → check_in"
+
+
 def _json_lines(value: Any) -> str:
     """Return one line of JSON for each item of the one list there is, or one line for the whole."""
     plain = orjson.loads(orjson.dumps(value))

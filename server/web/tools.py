@@ -7,6 +7,7 @@ tools it may use. Listing and calling are both checked.
 import difflib
 import hashlib
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from server.core.operation import Operation, Registry
 from server.core.permission import HUMAN_ROLES, READ
 from server.dispatch import Dispatch
 from server.web.tool_schema import IDEM_KEY, input_schema, takes_idem_key
-from server.web.tool_text import error_text, result_text
+from server.web.tool_text import badge_text, error_text, result_text
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,9 @@ LONGEST_KEY = 255
 _META = {"anthropic/alwaysLoad": True}
 """Claude Code defers MCP tools to a search; ours are few, and what waits behind a search is not used."""
 _SHOWN_VALUE = 60
+_BADGE_EVERY_S = 60.0
+_LOOK_EVERY_S = 1.0
+_WITHOUT_BADGE = frozenset({"check_in", "get_inbox", "ack_inbox"})
 
 
 def profile_of(role: str) -> str:
@@ -120,13 +124,23 @@ class Menu:
 class Tools:
     """The catalogue of one registry, and the way to call it."""
 
-    def __init__(self, registry: Registry, dispatch: Dispatch, *, clean: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        dispatch: Dispatch,
+        *,
+        clean: Callable[[str], str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Take `clean` for what others wrote, before it enters a model's context.
 
         Raises ValueError for a tool in a toolset that does not exist, or whose answer holds a secret.
         """
         self._dispatch = dispatch
         self._clean = clean
+        self._monotonic = monotonic
+        self._badge_due: dict[str, float] = {}
+        """Member → when to look again whether something waits for it."""
         self._menus: dict[str, Menu] = {}
         found = [_tool(name, operation) for name, operation in registry.by_tool.items()]
         found.sort(key=lambda tool: TOOLSETS.index(tool.toolset))
@@ -177,6 +191,8 @@ class Tools:
             if getattr(checked, "format", None) == "json":
                 # Claude Code shows the model this instead of the text, so it is sent only where it is asked for.
                 result["structuredContent"] = orjson.loads(orjson.dumps(answer.value))
+            if name not in _WITHOUT_BADGE and caller.kind in ("agent", "bot"):
+                result["content"] += await self._badge(caller)
         except BullpenError as failure:
             return _failed(failure.code, self._clean(error_text(failure)))
         except Exception:
@@ -184,6 +200,18 @@ class Tools:
             logger.exception("incident %s in tool %s", incident, name)
             return _failed("failed", f"failed: Something went wrong inside. Tell your operator: incident {incident}.")
         return result
+
+    async def _badge(self, caller: Caller) -> list[dict[str, str]]:
+        """Say, now and then, that something waits for the caller: an agent at work would not look by itself."""
+        now = self._monotonic()
+        if now < self._badge_due.get(caller.name, now):
+            return []
+        operation = self._dispatch.registry["get_badge"]
+        badge = (await self._dispatch.run(operation, caller, {}, door="mcp")).value
+        self._badge_due[caller.name] = now + (_BADGE_EVERY_S if badge.new else _LOOK_EVERY_S)
+        return (
+            [{"type": "text", "text": badge_text(badge.new, badge.mentions, badge.mentioned_by)}] if badge.new else []
+        )
 
     def _find(self, caller: Caller, name: str) -> Tool:
         menu = self.menu(caller).tools

@@ -355,3 +355,16 @@ def test_a_file_goes_in_is_listed_comes_out_and_is_removed(served: Desk, tmp_pat
     assert served.bullpen("file", "rm", number).returncode == 0
     assert served.bullpen("file", "get", number, str(tmp_path / "x")).returncode == 4
     assert not (tmp_path / "x").exists()
+
+
+def test_the_inbox_shows_what_is_unread_and_marks_it_only_when_told(served: Desk) -> None:
+    token = served.bullpen("token", "create", "reader", "--kind", "human", "--role", "viewer").stdout.strip()
+    served.bullpen("send", "@reader", "for your eyes")
+    first = served.bullpen("inbox", BULLPEN_TOKEN=token)
+    assert "for your eyes" in first.stdout, first.stderr
+    answer = served.bullpen("inbox", "--ack", "--only", "all", "-n", "5", "--json", BULLPEN_TOKEN=token)
+    found = json.loads(answer.stdout)
+    assert [part["channel"] for part in found["channels"]] == ["dm:chairman:reader"]
+
+    last = served.bullpen("inbox", BULLPEN_TOKEN=token)
+    assert (last.stdout, "Nothing unread." in last.stderr) == ("", True)

@@ -7,6 +7,7 @@ import pytest
 
 from server.core.event import EVENT_KINDS
 from server.core.operation import Operation
+from server.features.reads import COUNTED_AT_MOST
 from tests.conftest import Door, until
 from tests.core.examples import COMMANDS, Scene, check_answer, open_scene, request_of
 
@@ -36,8 +37,8 @@ def _apply(snapshot: dict[str, Any], event: dict[str, Any]) -> None:
         message, mine = event["message"], snapshot["me"]
         read = snapshot["reads"].get(message["channel"])
         if read is not None and message["from"] != mine:
-            read["unread"] += 1
-            read["mentions"] += mine in message["mentions"]
+            read["unread"] = min(read["unread"] + 1, COUNTED_AT_MOST)
+            read["mentions"] = min(read["mentions"] + (mine in message["mentions"]), COUNTED_AT_MOST)
     elif event["kind"] == "message.deleted":
         message, mine = event["message"], snapshot["me"]
         read = snapshot["reads"].get(message["channel"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.features.inbox import CheckIn, check_in
+from server.features.inbox.checking_in import CheckIn, check_in
 from server.features.messages.history import History, get_history
 from server.features.messages.model import Message
 from server.supervision.kinds.demo import Demo

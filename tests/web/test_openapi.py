@@ -22,6 +22,7 @@ IN_PATH = {
 }
 _OF_MESSAGES = ("/api/messages/", "/api/threads/")
 IN_BODY = {
+    "show_typing": {"channel": "general"},
     "route_state": {"project_id": "shop", "task": {"affected_fields": ["api/port"]}},
     "check_files": {"paths": ["src/api.py"]},
     "preview_send": {"channel": "general", "content": "@all, @role:member and @working"},

@@ -30,7 +30,7 @@ from server.features.messages.model import (
 )
 from server.features.messages.sending import Content, SentMessage, check_content, owe_unless_held, with_hold
 from server.features.messages.text_index import forget_message, index_message
-from server.features.reads import ReadUpdated, has_unread, tell_read
+from server.features.reads import ReadUpdated, forget_mention, has_unread, record_mentions, tell_read
 
 VERSIONS_AT_MOST = 100
 
@@ -89,6 +89,10 @@ def edit_message(call: Call, *, id: MessageId, content: Content) -> SentMessage:
     index_message(call.transaction, id)
     tell_change(call, place, id, MessageUpdated(message))
     before = orjson.loads(row["mentions"])
+    record_mentions(call, id, place.id, [name for name in mentions if name not in before])
+    for name in before:
+        if name not in mentions:
+            forget_mention(call, id, place.id, name)
     for name in sorted(set(before) ^ set(mentions)):
         if has_unread(call.transaction, name, place.id, id):
             tell_read(call, name, place.id)

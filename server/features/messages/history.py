@@ -9,8 +9,12 @@ from server.core.names import ChannelName, Limit, MessageId
 from server.core.operation import query
 from server.core.permission import READ
 from server.features.channels import Channel, resolve_channel
-from server.features.deliveries import Receipt, receipts_between, receipts_of
+from server.features.deliveries import Receipt, receipts_of
 from server.features.messages.model import MESSAGE_COLUMNS, Message, describe_message, message_of, require_message
+from server.features.reads import PROGRAMS, note_shown
+
+SHOWN_AT_MOST = 44_000
+"""UTF-16 units of a page that every reader is sure to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,21 @@ def get_history(
     if sum(value is not None for value in (before, after, around)) > 1:
         raise BadArgument("Give one of before, after and around.", field="before")
     place = resolve_channel(call, channel)
-    transaction = call.transaction
+    found = _found(call.transaction, place, limit, before, after, around, thread)
+    if thread is None and call.caller.kind in PROGRAMS:
+        _note_shown(call, place.id, found.messages)
+    return found
+
+
+def _found(
+    transaction: Transaction,
+    place: Channel,
+    limit: int,
+    before: int | None,
+    after: int | None,
+    around: int | None,
+    thread: int | None,
+) -> History:
     if around is not None:
         older = _page(transaction, place, "id <= :edge", "DESC", around, limit // 2 + 1, thread)
         newer = _page(transaction, place, "id > :edge", "ASC", around, limit // 2, thread)
@@ -102,6 +120,18 @@ def get_history(
         return _history(transaction, newer, more=len(newer) == limit)
     rows = _page(transaction, place, "id < :edge", "DESC", before or 2**62, limit + 1, thread)
     return _history(transaction, list(reversed(rows[:limit])), more=len(rows) > limit)
+
+
+def _note_shown(call: Call, channel: str, messages: Sequence[Message]) -> None:
+    """Put on record how far this page shows a channel: a tool's text holds no more of a long one than its beginning."""
+    shown, units = [], 0
+    for message in messages:
+        units += len(describe_message(message).encode("utf-16-le")) // 2 + 1
+        if units > SHOWN_AT_MOST:
+            break
+        shown.append(int(message["id"].partition("_")[2]))
+    if shown:
+        note_shown(call, channel, shown[0], shown[-1])
 
 
 def _page(
@@ -117,5 +147,5 @@ def _page(
 
 def _history(transaction: Transaction, rows: Sequence[Row], *, more: bool) -> History:
     messages = [message_of(row) for row in rows]
-    receipts = receipts_between(transaction, rows[0]["channel"], rows[0]["id"], rows[-1]["id"]) if rows else []
+    receipts = receipts_of(transaction, [row["id"] for row in rows])
     return History(messages, receipts, more, messages[0]["id"] if more and messages else None)

@@ -24,7 +24,7 @@ from server.features.guards.rates import take_allowance
 from server.features.guards.watch import Hold, Said, judge
 from server.features.messages.addressing import MENTIONS_AT_MOST, Recipient, address, named_in, outlooks_of
 from server.features.messages.model import Message, MessageCreated, message_of, number_of, shown_channel
-from server.features.reads import ReadUpdated
+from server.features.reads import ReadUpdated, record_mentions
 from server.features.team import is_active, require_active
 
 LONGEST_BYTES = 32 * 1024
@@ -284,4 +284,5 @@ def _store(
     unset = {"edited_at": None, "deleted_at": None, "reactions": "[]", "pinned_by": None, "pinned_at": None}
     message = message_of({**row, **unset, "id": number})
     call.emit(MessageCreated(message), subject=place.id, audience=audience_of(place))
+    record_mentions(call, number, place.id, mentions)
     return message

@@ -22,7 +22,7 @@ PRIORITIES = ("low", "medium", "high", "urgent")
 """By rank, as stored."""
 Priority = Literal["low", "medium", "high", "urgent"]
 
-TaskId = Annotated[int, numbered("task"), Field(description="Task, as `#42`.")]
+TaskId = Annotated[int, numbered("task"), Field(description="As `#42`.")]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Body = Annotated[str, Field(max_length=20_000)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]

@@ -95,7 +95,7 @@ class Team:
         """Return a tool's text. Raises Refused. Safe in several threads."""
         meta = {"claudecode/toolUseId": f"demo_{uuid.uuid4().hex}"}  # the key under which the bridge may repeat it
         result = self._ask("tools/call", {"name": tool, "arguments": arguments}, meta)
-        text = "\n".join(part.get("text", "") for part in result.get("content", []))
+        text = "".join(part.get("text", "") for part in result.get("content", [])[:1])  # behind it may be a badge
         if result.get("isError"):
             raise Refused(text)
         return text
