@@ -23,7 +23,7 @@ ChangeId = Annotated[int, numbered("chg"), Field(description="As `chg_7`.")]
 class AckItem:
     channel: ChannelName
     ack_id: MessageId
-    skip: Annotated[bool, Field(description="Also what you were not shown.")] = False
+    skip: Annotated[bool, Field(description="Also the unshown.")] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def check_in(
     task_id: TaskId | None = None,
     to: Destination | None = None,
     text: Text | None = None,
-    wait_s: Annotated[float, Field(ge=0, le=300, description="Seconds to wait for news.")] = 0,
+    wait_s: Annotated[float, Field(ge=0, le=300, description="Seconds.")] = 0,
     limit: Annotated[int, Field(ge=1, le=50)] = 20,
 ) -> CheckIn:
     """Report what you do, say something, and read what is owed to you. May wait. Use between work and when idle.

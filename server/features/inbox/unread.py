@@ -40,7 +40,7 @@ def get_inbox(
     only: Only | None = None,
     cursor: Cursor | None = None,
 ) -> Inbox:
-    """Unread messages by channel, and what changed for you. Busy channels are summarised. Returns ack ids."""
+    """Unread messages by channel, and what changed for you. Busy channels in short. Returns ack ids."""
     me, transaction = call.caller.name, call.transaction
     room = Room()
     changes, changes_up_to, more_changes = ([], None, False) if cursor else changes_for(transaction, me)
