@@ -88,7 +88,7 @@ async def test_what_others_wrote_is_cleaned_before_it_reaches_a_model(endpoint: 
         ("send_mesage", {}, "no_such_tool: No tool “send_mesage”.", "Did you mean send_message"),
         ("get_agents", {}, "not_allowed: get_agents (toolset people) is not among your tools", "Ask your lead"),
         ("create_token", {"name": "x"}, "no_such_tool: No tool “create_token”.", ""),
-        ("send_message", {"channel": "general", "content": "x" * 40_000}, "too_large: ", "Send it in parts"),
+        ("send_message", {"channel": "general", "content": "x" * 40_000}, "too_large: ", "end it in parts"),
         ("send_message", {"channel": "general", "content": "x", "idem_key": "k" * 300},
          "bad_argument: An idempotency key is a text of 1 to 255", ""),
         ("send_message", {"channel": "general", "content": "x", "idem_key": 7},

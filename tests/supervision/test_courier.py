@@ -53,7 +53,7 @@ class Bridge(Feed):
     def __init__(self) -> None:
         self.pushed: list[str] = []
 
-    def tell(self, audience: str, kind: str, body: bytes) -> int:
+    def tell(self, audience: str, kind: str, body: bytes, *, subject: str = "") -> int:
         self.pushed.append(orjson.loads(body)["text"])
         return 1
 
