@@ -11,6 +11,7 @@ import { guards, reduceGuards } from "./stores/guards.js";
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
 import { reducePresence } from "./stores/presence.js";
+import { reducePins } from "./stores/pins.js";
 import { reduceAudit } from "./stores/audit.js";
 import { reduceFiles } from "./stores/files.js";
 import { loadNotifications, reduceNotifications, state as notificationState } from "./stores/notifications.js";
@@ -48,6 +49,7 @@ const REDUCERS = [
   agents.reduce,
   reduceReads,
   reduceMessages,
+  reducePins,
   reduceTasks,
   reduceApprovals,
   reduceGuards,
@@ -110,8 +112,8 @@ function View() {
   const { view, name = "" } = route.value;
   switch (view) {
     case "now": return html`<${NowView} />`;
-    case "channel": return html`<${ChannelView} name=${name} />`;
-    case "direct": return html`<${DirectView} name=${name} />`;
+    case "channel": return html`<${ChannelView} name=${name} target=${route.value.message} />`;
+    case "direct": return html`<${DirectView} name=${name} target=${route.value.message} />`;
     case "conversations": return html`<${ConversationsView} />`;
     case "tasks": return html`<${TasksView} />`;
     case "schedules": return html`<${SchedulesView} />`;

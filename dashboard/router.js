@@ -2,7 +2,7 @@
 /** Path ↔ view. Every place has its own URL; links are plain links. */
 import { signal } from "./ui.js";
 
-/** @typedef {{view: string, name?: string, tab?: string}} Route */
+/** @typedef {{view: string, name?: string, tab?: string, message?: string}} Route */
 
 /** Views whose path is their name. */
 const PLACES = new Set([
@@ -32,7 +32,7 @@ export function parse(path) {
 }
 
 /** @type {import("./vendor/signals-core.js").Signal<Route>} */
-export const route = signal(parse(location.pathname));
+export const route = signal(here());
 
 /** @param {string} path */
 export function go(path) {
@@ -40,8 +40,14 @@ export function go(path) {
   follow();
 }
 
+/** @returns {Route} */
+function here() {
+  const message = new URLSearchParams(location.search).get("m");
+  return { ...parse(location.pathname), ...(message && /^msg_\d+$/.test(message) ? { message } : {}) };
+}
+
 function follow() {
-  route.value = parse(location.pathname);
+  route.value = here();
   // A change of place is told to those who do not see it: the title changes, the heading gets the focus.
   requestAnimationFrame(() => {
     const heading = /** @type {HTMLElement|null} */ (document.querySelector("main h1"));
@@ -60,6 +66,9 @@ export function startRouter() {
     go(link.pathname + link.search);
   });
 }
+
+/** @param {any} message @param {string} me */
+export const messagePath = (message, me) => `${conversationPath(message.channel, me)}?m=${message.id}`;
 
 /** @param {string} channel @param {string} me */
 export function conversationPath(channel, me) {

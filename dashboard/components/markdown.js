@@ -10,7 +10,8 @@ import { me } from "../stores/session.js";
 
 const SCHEMES = new Set(["http:", "https:", "mailto:"]);
 const BIDI = /[\u202a-\u202e\u2066-\u2069]/g;
-const MENTION = /(?<![\w@/.-])@([a-z][a-z0-9_-]{0,31})(?![a-z0-9_-])/gi;
+const MENTION = /(?<![\w@/.-])@(role:[a-z][a-z0-9_-]{0,31}|[a-z][a-z0-9_-]{0,31})(?![a-z0-9_-])/gi;
+const GROUP = /^(all|working|role:.+)$/;
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" };
 const DEEPEST = 20;
 
@@ -95,7 +96,7 @@ function words(text) {
   let end = 0;
   for (const match of text.matchAll(MENTION)) {
     const name = match[1].toLowerCase();
-    if (name !== "all" && !members.get(name)) continue;
+    if (!GROUP.test(name) && !members.get(name)) continue;
     parts.push(text.slice(end, match.index), html`<span class=${`mention ${name === me.value?.name ? "me" : ""}`}>${match[0]}</span>`);
     end = match.index + match[0].length;
   }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Channels, and how far one has read each. */
 import { computed, signal } from "../ui.js";
-import { post } from "../api.js";
+import { patch, post, request } from "../api.js";
 import { collection } from "./collection.js";
 import { me } from "./session.js";
 
@@ -31,11 +31,24 @@ export const shownCount = (count) => (count >= COUNTED_AT_MOST ? `${COUNTED_AT_M
  */
 export function nextReads(before, event, mine) {
   if (event.kind === "read.updated") return new Map(before).set(event.read.channel, event.read);
+  if (event.kind === "message.deleted") return withoutDeleted(before, event.message, mine);
   if (event.kind !== "message.created" || event.message.from === mine) return before;
   const { channel, mentions } = event.message;
   const read = before.get(channel) ?? { channel, last_read: null, unread: 0, mentions: 0 };
   const named = mentions.includes(mine) ? 1 : 0;
   return new Map(before).set(channel, { ...read, unread: Math.min(read.unread + 1, COUNTED_AT_MOST), mentions: Math.min(read.mentions + named, COUNTED_AT_MOST) });
+}
+
+/**
+ * Pure: a message that is deleted before it was read is not unread any more.
+ * @param {ReadonlyMap<string, any>} before @param {any} message @param {string} mine
+ */
+function withoutDeleted(before, message, mine) {
+  const read = before.get(message.channel);
+  const number = (/** @type {string|null} */ id) => (id ? Number(id.slice(4)) : 0);
+  if (!read || message.from === mine || number(message.id) <= number(read.last_read)) return before;
+  const named = message.mentions.includes(mine) ? 1 : 0;
+  return new Map(before).set(message.channel, { ...read, unread: Math.max(0, read.unread - 1), mentions: Math.max(0, read.mentions - named) });
 }
 
 /** @param {Record<string, any>} event */
@@ -50,10 +63,16 @@ export function reduceChannels(event) {
 
 /** @param {string} id */
 export const isMine = (id) => channels.get(id)?.members.includes(me.value?.name);
+/** What one wants to be told of a channel: all | mentions | none. @param {string} id */
+export const levelOf = (id) => reads.value.get(id)?.level ?? "all";
 /** @param {string} id */
-export const unreadOf = (id) => (isMine(id) || id.startsWith("dm:") ? reads.value.get(id)?.unread ?? 0 : 0);
+export const unreadOf = (id) => {
+  const read = isMine(id) || id.startsWith("dm:") ? reads.value.get(id) : null;
+  if (!read || read.level === "none") return 0;
+  return read.level === "mentions" ? read.mentions : read.unread;
+};
 /** @param {string} id */
-export const mentionsOf = (id) => (isMine(id) ? reads.value.get(id)?.mentions ?? 0 : 0);
+export const mentionsOf = (id) => (isMine(id) && levelOf(id) !== "none" ? reads.value.get(id)?.mentions ?? 0 : 0);
 /** Mentions first, then what is unread, then the rest. @param {any} channel */
 const rank = (channel) => (mentionsOf(channel.id) ? 0 : unreadOf(channel.id) ? 1 : 2);
 /** @param {any} a @param {any} b */
@@ -68,3 +87,18 @@ export const otherParty = (channel) => channel.members.find((/** @type {string} 
 export const acknowledge = (channel, message) => post("/api/inbox/ack", { items: [{ channel, ack_id: message }] });
 /** @param {{id: string, type: string, description: string}} fields */
 export const createChannel = (fields) => post("/api/channels", fields);
+/** @param {string} id */
+const pathOf = (id) => `/api/channels/${encodeURIComponent(id)}`;
+/** @param {string} id @param {{name?: string, description?: string}} fields */
+export const changeChannel = (id, fields) => patch(pathOf(id), fields);
+/** @param {string} id @param {"archive"|"unarchive"|"join"|"leave"} what */
+export const askOfChannel = (id, what) => post(`${pathOf(id)}/${what}`);
+/** @param {string} id @param {string} level */
+export const setLevel = (id, level) => request("PUT", `${pathOf(id)}/level`, { level });
+/** @param {string} id @param {string} name */
+export const addMember = (id, name) => post(`${pathOf(id)}/members`, { agent_name: name });
+/** @param {string} id @param {string} name */
+export const removeMember = (id, name) => request("DELETE", `${pathOf(id)}/members/${name}`);
+/** Whether one may rename, describe and archive it. @param {any} channel */
+export const mayKeep = (channel) => channel?.created_by === me.value?.name || ["chairman", "operator"].includes(me.value?.role ?? "");
+export const archived = computed(() => [...channels.rows.value.values()].filter((row) => row.archived).sort((a, b) => a.id.localeCompare(b.id)));

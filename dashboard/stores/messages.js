@@ -1,11 +1,11 @@
 // @ts-check
 /** Messages by conversation, what is on its way, and receipts. */
 import { signal } from "../ui.js";
-import { ApiError, get, post } from "../api.js";
+import { ApiError, get, post, request } from "../api.js";
 
 /**
- * @typedef {{list: any[], hasMore: boolean, state: "loading"|"ready"|"error", error: string}} Conversation
- * @typedef {{client_id: string, channel: string, content: string, reply_to: string|null, files: string[], state: "sending"|"failed", error: string}} Pending
+ * @typedef {{list: any[], hasMore: boolean, hasNewer?: boolean, state: "loading"|"ready"|"error", error: string}} Conversation
+ * @typedef {{client_id: string, channel: string, content: string, reply_to: string|null, files: string[], delivery?: string, state: "sending"|"failed", error: string}} Pending
  */
 
 /** @type {import("../vendor/signals-core.js").Signal<ReadonlyMap<string, Conversation>>} */
@@ -22,6 +22,10 @@ export const newest = signal(/** @type {any[]} */ ([]));
 let told = 0;
 const toldAt = /** @type {Map<string, number>} */ (new Map());
 
+/** The message that is edited in place. */
+export const editing = signal("");
+const CHANGES = new Set(["message.updated", "message.deleted", "reaction.changed", "pin.changed"]);
+
 /** @param {string} channel */
 export async function open(channel) {
   if (conversations.value.get(channel)?.state === "ready") return;
@@ -37,6 +41,30 @@ export async function open(channel) {
   } catch (failure) {
     put(channel, { list: [], hasMore: false, state: "error", error: sentence(failure) });
   }
+}
+
+/**
+ * Open a conversation where a message stands, unless it is there already.
+ * @param {string} channel @param {string} id
+ */
+export async function openAround(channel, id) {
+  if (conversations.value.get(channel)?.list.some((message) => message.id === id)) return;
+  put(channel, { list: [], hasMore: false, state: "loading", error: "" });
+  try {
+    const path = `/api/history?channel=${encodeURIComponent(channel)}`;
+    const [page, newestPage] = await Promise.all([get(`${path}&around=${id}&limit=50`), get(`${path}&limit=1`)]);
+    takeReceipts(page.receipts ?? []);
+    const last = page.messages.at(-1)?.id;
+    put(channel, { list: page.messages, hasMore: page.hasMore, hasNewer: last !== newestPage.messages.at(-1)?.id, state: "ready", error: "" });
+  } catch (failure) {
+    put(channel, { list: [], hasMore: false, state: "error", error: sentence(failure) });
+  }
+}
+
+/** Leave the past and show the newest messages again. @param {string} channel */
+export function openNewest(channel) {
+  put(channel, { list: [], hasMore: false, state: "loading", error: "" });
+  return open(channel);
 }
 
 /** @param {string} channel */
@@ -67,9 +95,15 @@ export function reduceMessages(event) {
   if (event.kind === "message.created") {
     const { message } = event;
     const now = conversations.value.get(message.channel);
-    if (now) put(message.channel, { ...now, list: withMessage(now.list, message) });
+    if (now && !now.hasNewer) put(message.channel, { ...now, list: withMessage(now.list, message) });
     newest.value = withMessage(newest.value, message).slice(-8);
     if (message.client_id) pending.value = pending.value.filter((entry) => entry.client_id !== message.client_id);
+  } else if (CHANGES.has(event.kind)) {
+    const { message } = event;
+    const now = conversations.value.get(message.channel);
+    const known = (/** @type {any[]} */ list) => list.some((one) => one.id === message.id);
+    if (now && known(now.list)) put(message.channel, { ...now, list: withMessage(now.list, message) });
+    if (known(newest.value)) newest.value = withMessage(newest.value, message);
   } else if (event.kind === "message.delivery") {
     toldAt.set(event.receipt.id, told);
     takeReceipts([event.receipt]);
@@ -100,7 +134,7 @@ function takeReceipts(rows) {
   const next = new Map(receipts.value);
   for (const row of rows) {
     const others = (next.get(row.message_id) ?? []).filter((known) => known.recipient !== row.recipient);
-    next.set(row.message_id, [...others, row].sort((a, b) => a.recipient.localeCompare(b.recipient)));
+    next.set(row.message_id, [...others, ...(row.state === "withdrawn" ? [] : [row])].sort((a, b) => a.recipient.localeCompare(b.recipient)));
   }
   receipts.value = next;
 }
@@ -108,9 +142,10 @@ function takeReceipts(rows) {
 /**
  * Send a message. It shows as pending until its event comes; the same text sent again has no second effect.
  * @param {string} channel @param {string} content @param {string|null} replyTo @param {string[]} files
+ * @param {string} [delivery] queue | next_step | interrupt
  */
-export function send(channel, content, replyTo = null, files = []) {
-  const entry = { client_id: crypto.randomUUID(), channel, content, reply_to: replyTo, files, state: /** @type {const} */ ("sending"), error: "" };
+export function send(channel, content, replyTo = null, files = [], delivery = "queue") {
+  const entry = { client_id: crypto.randomUUID(), channel, content, reply_to: replyTo, files, delivery, state: /** @type {const} */ ("sending"), error: "" };
   pending.value = [...pending.value, entry];
   return deliver(entry);
 }
@@ -119,14 +154,29 @@ export function send(channel, content, replyTo = null, files = []) {
 export async function deliver(entry) {
   change(entry.client_id, { state: "sending", error: "" });
   try {
-    const { channel, content, reply_to, files, client_id } = entry;
-    const sent = await post("/api/send", { channel, content, client_id, ...(reply_to ? { reply_to } : {}), ...(files.length ? { files } : {}), long_text: "file" }, { key: client_id });
+    const { channel, content, reply_to, files, client_id, delivery = "queue" } = entry;
+    const sent = await post("/api/send", { channel, content, client_id, delivery, ...(reply_to ? { reply_to } : {}), ...(files.length ? { files } : {}), long_text: "file" }, { key: client_id });
     outlook.value = new Map(outlook.value).set(sent.id, sent.recipients);
   } catch (failure) {
     const again = failure instanceof ApiError && failure.status === 0;
     change(entry.client_id, { state: "failed", error: again ? "The server was not reached." : sentence(failure) });
   }
 }
+
+/** What sending would do: whom it names, and how many it wakes. @param {string} channel @param {string} content */
+export const previewSend = (channel, content) => post("/api/send/preview", { channel, content });
+/** @param {string} id @param {string} content */
+export const editMessage = (id, content) => request("PUT", `/api/messages/${id}`, { content });
+/** @param {string} id */
+export const deleteMessage = (id) => request("DELETE", `/api/messages/${id}`);
+/** @param {string} id */
+export const versionsOf = (id) => get(`/api/messages/${id}/versions`);
+/** @param {string} id @param {string} emoji @param {boolean} on */
+export const react = (id, emoji, on) => (on ? post(`/api/messages/${id}/reactions`, { emoji }) : request("DELETE", `/api/messages/${id}/reactions/${encodeURIComponent(emoji)}`));
+/** @param {string} id @param {boolean} on */
+export const pin = (id, on) => request(on ? "POST" : "DELETE", `/api/messages/${id}/pin`, on ? {} : undefined);
+/** @param {string} id */
+export const makeTask = (id) => post(`/api/messages/${id}/task`, {});
 
 /** @param {string} clientId */
 export function discard(clientId) {

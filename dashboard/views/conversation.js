@@ -4,7 +4,7 @@ import { html, icon, useEffect, useLayoutEffect, useRef, useState } from "../ui.
 import { connection } from "../live.js";
 import { agents, condition } from "../stores/agents.js";
 import { acknowledge, channels, reads, shownCount } from "../stores/channels.js";
-import { conversations, loadOlder, open, pending } from "../stores/messages.js";
+import { conversations, loadOlder, open, openAround, openNewest, pending } from "../stores/messages.js";
 import { pausedIn } from "../stores/guards.js";
 import { members } from "../stores/members.js";
 import { typists } from "../stores/presence.js";
@@ -18,6 +18,8 @@ import { Message, PendingMessage } from "../components/message.js";
 import { Glyph } from "../components/state.js";
 import { There } from "../components/there.js";
 import { clock, dayOf } from "../components/relative-time.js";
+import { ChannelTools, PinnedBar } from "./channel-head.js";
+import { go } from "../router.js";
 
 const SAME_AUTHOR_MS = 5 * 60_000;
 const READ_AFTER_MS = 1000;
@@ -28,29 +30,31 @@ const ON_ONE_SCREEN = 5;
 /** On a phone the keyboard comes when it is asked for. */
 const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
 
-/** @param {{name: string}} props */
-export function ChannelView({ name }) {
+/** @param {{name: string, target?: string}} props */
+export function ChannelView({ name, target }) {
   const channel = channels.get(name);
   if (!channel) return html`<main class="main" id="main"><${Empty} title=${`No channel #${name}`} text="It does not exist, or it is not yours to read." glyph="hash"><a class="btn" href="/">Home</a><//></main>`;
-  return html`<${Conversation} key=${name} id=${name} title=${name} sub=${channel.description} glyph=${channel.type === "topic" ? "lock" : "hash"} label=${`Message #${name}`} people=${channel.members} />`;
+  return html`<${Conversation} key=${name} id=${name} target=${target} title=${channel.name.replace(/^topic:/, "")} sub=${channel.description} glyph=${channel.type === "topic" ? "lock" : "hash"} label=${`Message #${channel.name}`} people=${channel.members} />`;
 }
 
-/** @param {{name: string}} props */
-export function DirectView({ name }) {
+/** @param {{name: string, target?: string}} props */
+export function DirectView({ name, target }) {
   const mine = me.value?.name ?? "";
   if (!members.get(name)) return html`<main class="main" id="main"><${Empty} title=${`No member ${name}`} glyph="user"><a class="btn" href="/">Home</a><//></main>`;
   const id = `dm:${[mine, name].sort().join(":")}`;
   const agent = agents.get(name);
   const sub = agent ? `${condition(agent).word}${condition(agent).why ? ` · ${condition(agent).why}` : ""}` : members.get(name)?.role;
-  return html`<${Conversation} key=${id} id=${id} title=${name} sub=${sub} person=${name} label=${`Message ${name}`} people=${[mine, name]} />`;
+  return html`<${Conversation} key=${id} id=${id} target=${target} title=${name} sub=${sub} person=${name} label=${`Message ${name}`} people=${[mine, name]} />`;
 }
 
-/** @param {{id: string, title: string, sub: string, glyph?: string, person?: string, label: string, people: string[]}} props */
-function Conversation({ id, title, sub, glyph, person, label, people }) {
+/** @param {{id: string, target?: string, title: string, sub: string, glyph?: string, person?: string, label: string, people: string[]}} props */
+function Conversation({ id, target, title, sub, glyph, person, label, people }) {
   const [thread, setThread] = useState(/** @type {string|null} */ (null));
   const exists = channels.rows.value.has(id);
-  useEffect(() => { if (exists) void open(id); }, [id, exists, connection.value.state === "live"]);
+  useEffect(() => { if (exists) void (target ? openAround(id, target) : open(id)); }, [id, target, exists, connection.value.state === "live"]);
   const conversation = conversations.value.get(id);
+  const aim = conversation?.list.find((message) => message.id === target);
+  useEffect(() => { if (aim?.thread) setThread(aim.thread); }, [aim?.id]);
   const all = conversation?.list ?? [];
   const roots = all.filter((message) => !message.thread || message.thread === message.id);
   const inThread = thread ? all.filter((message) => message.id === thread || message.thread === thread) : [];
@@ -60,18 +64,20 @@ function Conversation({ id, title, sub, glyph, person, label, people }) {
       <header class="head slim"><a class="btn quiet only phone" href="/m" aria-label="All conversations">${icon("left")}</a>
         <div class="titles row"><h1 class="slim row" tabindex="-1">${person ? html`<${Avatar} name=${person} size="sm" />` : icon(glyph ?? "hash")}${title}</h1>${person && html`<${There} name=${person} />`}<span class="sub cut desk">${sub}</span></div>
         <div class="tools">${agent && html`<a class="btn quiet sm" href=${`/agents/${person}`}><${Glyph} agent=${agent} />${condition(agent).word}</a>`}
-          ${!person && html`<span class="row" title=${people.join(", ")}><span class="avs desk">${people.slice(0, 4).map((one) => html`<${Avatar} key=${one} name=${one} size="sm" />`)}</span><span class="count" aria-label=${`${people.length} members`}>${people.length}</span></span>`}</div></header>
-      <${Log} id=${id} roots=${roots} all=${all} conversation=${conversation} exists=${exists} title=${person ?? `#${title}`} onThread=${setThread} />
+          <${ChannelTools} id=${id} people=${people} person=${person} /></div></header>
+      <${PinnedBar} id=${id} />
+      <${Log} id=${id} roots=${roots} all=${all} conversation=${conversation} exists=${exists} title=${person ?? `#${title}`} target=${target} onThread=${setThread} />
       ${pausedIn(id).map((row) => html`<${GuardNotice} key=${row.id} row=${row} />`)}
       <${Doing} id=${id} people=${people} />
-      <${Composer} key=${`composer ${id}`} channel=${id} label=${label} autofocus=${hasKeyboard} />
+      ${channels.get(id)?.archived ? html`<p class="typing muted">${icon("lock", { class: "sm" })}This channel is archived: it can be read, and nothing is written in it.</p>`
+      : html`<${Composer} key=${`composer ${id}`} channel=${id} label=${label} autofocus=${hasKeyboard && !target} />`}
     </main>
-    ${thread && html`<${Thread} id=${id} root=${thread} list=${inThread} title=${person ?? `#${title}`} onClose=${() => setThread(null)} />`}
+    ${thread && html`<${Thread} id=${id} root=${thread} list=${inThread} title=${person ?? `#${title}`} target=${target} onClose=${() => setThread(null)} />`}
   </div>`;
 }
 
-/** @param {{id: string, roots: any[], all: any[], conversation: any, exists: boolean, title: string, onThread: (id: string) => void}} props */
-function Log({ id, roots, all, conversation, exists, title, onThread }) {
+/** @param {{id: string, roots: any[], all: any[], conversation: any, exists: boolean, title: string, target?: string, onThread: (id: string) => void}} props */
+function Log({ id, roots, all, conversation, exists, title, target, onThread }) {
   const box = useRef(/** @type {HTMLDivElement|null} */ (null));
   const [away, setAway] = useState(false);
   const [opened, setOpened] = useState(/** @type {Opened|undefined} */ (undefined));
@@ -81,14 +87,26 @@ function Log({ id, roots, all, conversation, exists, title, onThread }) {
 
   // Where "New" begins is fixed when the conversation is opened, else it would run away from the reader.
   useEffect(() => { if (!opened && conversation?.state === "ready") setOpened(openedNow(id)); }, [conversation?.state]);
-  useLayoutEffect(() => { if (!away && box.current) box.current.scrollTop = 0; }, [newestId, waiting.length]);
-  useEffect(() => markRead(id, newestId, away), [id, newestId, away]);
+  useLayoutEffect(() => { if (!away && !target && box.current) box.current.scrollTop = 0; }, [newestId, waiting.length]);
+  useEffect(() => markRead(id, newestId, away || Boolean(conversation?.hasNewer)), [id, newestId, away, conversation?.hasNewer]);
+  const isThere = roots.some((message) => message.id === target);
+  useLayoutEffect(() => {
+    const aim = /** @type {HTMLElement|null} */ (target && isThere ? box.current?.querySelector(`[data-id="${target}"]`) : null);
+    aim?.scrollIntoView({ block: "center" });
+    aim?.focus({ preventScroll: true });
+  }, [target, isThere]);
 
   function onScroll() {
     const body = box.current;
     if (!body) return;
     setAway(body.scrollTop < -80); // the box is upside down: 0 is the newest
-    if (body.scrollHeight + body.scrollTop - body.clientHeight < 400) void loadOlder(id);
+    if (conversation?.state === "ready" && body.scrollHeight + body.scrollTop - body.clientHeight < 400) void loadOlder(id);
+  }
+
+  function toNewest() {
+    if (conversation?.hasNewer) void openNewest(id);
+    if (target) go(location.pathname);
+    if (box.current) box.current.scrollTop = 0;
   }
 
   /** Load page after page until a message is there, and bring it into view. @param {(list: any[]) => any} find */
@@ -122,20 +140,20 @@ function Log({ id, roots, all, conversation, exists, title, onThread }) {
       : !conversation || (conversation.state === "loading" && !all.length) ? html`<${Loading} rows=${6} />`
       : html`<div class="log" role="log" aria-live="polite" aria-relevant="additions">
           ${conversation.hasMore && html`<p class="note"><button class="btn quiet sm" onClick=${() => loadOlder(id)}>${conversation.state === "loading" ? "Loading…" : "Older messages"}</button></p>`}
-          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} news=${message === first && opened ? opened.unread : 0} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
+          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} news=${message === first && opened ? opened.unread : 0} isTarget=${message.id === target} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
           ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${(/** @type {string} */ text) => dispatchEvent(new CustomEvent("bullpen:draft", { detail: { channel: id, text } }))} />`)}
         </div>`}
     </div>
-    ${away && html`<button class="jump-new" onClick=${() => { if (box.current) box.current.scrollTop = 0; }}>${icon("newest")}Newest</button>`}</div>`;
+    ${(away || conversation?.hasNewer) && html`<button class="jump-new" onClick=${toNewest}>${icon("newest")}Newest</button>`}</div>`;
 }
 
-/** @param {{message: any, before: any, news: number, replies: any[], onThread: (id: string) => void}} props */
-function Entry({ message, before, news, replies, onThread }) {
+/** @param {{message: any, before: any, news: number, isTarget: boolean, replies: any[], onThread: (id: string) => void}} props */
+function Entry({ message, before, news, isTarget, replies, onThread }) {
   const newDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
   const same = !newDay && !news && before?.from === message.from && Date.parse(message.created_at) - Date.parse(before.created_at) < SAME_AUTHOR_MS;
   return html`${newDay && html`<div class="day" role="separator"><span>${dayOf(message.created_at)}</span></div>`}
     ${news > 0 && html`<div class="new" role="separator"><span>New · ${shownCount(news)} since ${clock(message.created_at)}</span></div>`}
-    <${Message} message=${message} same=${same} replies=${replies} onReply=${onThread} />`;
+    <${Message} message=${message} same=${same} isTarget=${isTarget} replies=${replies} onReply=${onThread} />`;
 }
 
 /** @typedef {{last: number, unread: number, mentions: number}} Opened how far one had read when the conversation was opened */
@@ -209,13 +227,13 @@ function Working({ people }) {
   return html`<p class="typing"><${Glyph} agent=${first} small=${true} /><span class="cut"><span class="name agent">${first.name}</span> is working · ${condition(first).why}${busy.length > 1 ? ` · and ${busy.length - 1} more` : ""}</span></p>`;
 }
 
-/** @param {{id: string, root: string, list: any[], title: string, onClose: () => void}} props */
-function Thread({ id, root, list, title, onClose }) {
+/** @param {{id: string, root: string, list: any[], title: string, target?: string, onClose: () => void}} props */
+function Thread({ id, root, list, title, target, onClose }) {
   const waiting = pending.value.filter((entry) => entry.channel === id && entry.reply_to === root);
   return html`<aside class="panel" aria-label="Thread">
     <header class="head slim"><h2>Thread</h2><span class="sub">${title}</span><div class="tools"><button class="btn quiet only sm" aria-label="Close thread" onClick=${onClose}>${icon("x")}</button></div></header>
-    <div class="body flush"><div class="log">${list.map((message, at) => html`${at === 1 && html`<div class="day"><span>${list.length - 1} ${list.length === 2 ? "reply" : "replies"}</span></div>`}<${Message} key=${message.id} message=${message} />`)}
+    <div class="body flush"><div class="log">${list.map((message, at) => html`${at === 1 && html`<div class="day"><span>${list.length - 1} ${list.length === 2 ? "reply" : "replies"}</span></div>`}<${Message} key=${message.id} message=${message} inThread=${root} isTarget=${message.id === target} />`)}
       ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${() => undefined} />`)}</div></div>
-    <${Composer} key=${`thread ${root}`} channel=${id} label="Reply in thread" replyTo=${root} autofocus=${hasKeyboard} />
+    ${!channels.get(id)?.archived && html`<${Composer} key=${`thread ${root}`} channel=${id} label="Reply in thread" replyTo=${root} autofocus=${hasKeyboard} />`}
   </aside>`;
 }

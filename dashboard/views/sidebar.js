@@ -4,7 +4,7 @@ import { html, icon, useState } from "../ui.js";
 import { route } from "../router.js";
 import { agents, condition, ranked } from "../stores/agents.js";
 import { waits } from "../stores/approvals.js";
-import { createChannel, directs, mentionsOf, otherParty, places, shownCount, unreadOf } from "../stores/channels.js";
+import { archived, createChannel, directs, mentionsOf, otherParty, places, shownCount, unreadOf } from "../stores/channels.js";
 import { members } from "../stores/members.js";
 import { maySpeak, me } from "../stores/session.js";
 import { go } from "../router.js";
@@ -33,7 +33,7 @@ export function ChannelLinks() {
   return html`<h2>Channels ${maySpeak() && html`<button class="btn quiet only sm" aria-label="New channel" onClick=${() => create(true)}>${icon("plus")}</button>`}</h2>
     <nav aria-label="Channels">${places.value.map((channel) => {
       const unread = unreadOf(channel.id);
-      return html`<a key=${channel.id} href=${`/c/${encodeURIComponent(channel.id)}`} class=${unread ? "unread" : ""} aria-current=${here("channel", channel.id)}>${icon(channel.type === "topic" ? "lock" : "hash")}${channel.id.replace(/^topic:/, "")}<${News} id=${channel.id} /></a>`;
+      return html`<a key=${channel.id} href=${`/c/${encodeURIComponent(channel.id)}`} class=${unread ? "unread" : ""} aria-current=${here("channel", channel.id)}>${icon(channel.type === "topic" ? "lock" : "hash")}${channel.name.replace(/^topic:/, "")}<${News} id=${channel.id} /></a>`;
     })}</nav>${creating && html`<${NewChannel} onClose=${() => create(false)} />`}`;
 }
 
@@ -79,6 +79,7 @@ function NewChannel({ onClose }) {
       <div class="field"><label for="channel-id">Name</label><input class="input" id="channel-id" name="id" required maxlength="60" pattern="#?[A-Za-z0-9][A-Za-z0-9_.\-]*" autocomplete="off" autofocus /><p class="hint">Letters, digits, - and _</p></div>
       <div class="field"><label for="channel-about">What it is for</label><input class="input" id="channel-about" name="description" maxlength="1000" autocomplete="off" /></div>
       <label class="check"><input type="checkbox" name="closed" />Members only</label>
+      ${archived.value.length > 0 && html`<p class="hint">Archived: ${archived.value.map((channel) => html` <a key=${channel.id} href=${`/c/${encodeURIComponent(channel.id)}`} onClick=${onClose}>#${channel.id}</a>`)}</p>`}
       ${problem && html`<p class="fix bad" role="alert">${icon("warn")}${problem}</p>`}</div>
     <footer><button type="button" class="btn" onClick=${onClose}>Cancel</button><button class="btn primary">Create</button></footer></form><//>`;
 }
