@@ -24,6 +24,7 @@ _COMMANDS = {
     "search": ("search", "Search messages."),
     "file": ("file", "Put, get, list and remove shared files."),
     "inbox": ("inbox", "Show what you have not read."),
+    "channel": ("channel", "List, create, show, archive, join and leave channels."),
     "needs": ("needs", "Show what waits for a person to decide."),
     "approve": ("needs", "Approve a request."),
     "reject": ("needs", "Reject a request."),

@@ -58,6 +58,29 @@ def test_a_direct_message_is_read_by_its_name_and_tells_who_gets_it(served: Desk
     assert "from a pipe" in served.bullpen("read", "@ada-demo").stdout
 
 
+def test_a_channel_is_made_shown_left_joined_archived_and_opened_again(served: Desk) -> None:
+    made = served.bullpen("channel", "create", "#cinema", "--description", "Films", "--member", "ada-demo")
+    assert made.stdout == "cinema\n", made.stderr
+    assert served.bullpen("channel", "create", "plot", "--closed", "--title", "The plot").stdout == "topic:plot\n"
+    shown = served.bullpen("channel", "show", "cinema").stdout
+    assert "Films" in shown
+    assert "ada-demo, chairman" in shown
+    rows = json.loads(served.bullpen("channel", "list", "--json", "id,type").stdout)
+    assert {"id": "topic:plot", "type": "topic"} in rows
+    for command, said in (
+        (("leave", "cinema"), "cinema is left."),
+        (("join", "cinema"), "cinema has you as a member."),
+        (("archive", "cinema"), "cinema is archived."),
+    ):
+        assert served.bullpen("channel", *command).stderr.strip() == said
+    assert "cinema" not in served.bullpen("channel", "list").stdout
+    assert "cinema" in served.bullpen("channel", "list", "--archived").stdout
+    assert served.bullpen("send", "#cinema", "hello").returncode != 0
+    assert served.bullpen("channel", "archive", "cinema", "--undo").stderr.strip() == "cinema is open again."
+    wrong = served.bullpen("channel", "show", "cinma")
+    assert "cinema" in wrong.stderr
+
+
 def test_the_same_key_sends_once(served: Desk) -> None:
     first = served.bullpen("send", "general", "only once", "--idempotency-key", "k1")
     second = served.bullpen("send", "general", "only once", "--idempotency-key", "k1")
