@@ -21,6 +21,8 @@ export const newest = signal(/** @type {any[]} */ ([]));
 /** How many events the stream has told, and when each receipt was among them: a page that was asked for before is older. */
 let told = 0;
 const toldAt = /** @type {Map<string, number>} */ (new Map());
+/** Message id → what the stream last told it has become, and when. */
+const changedTo = /** @type {Map<string, {at: number, message: any}>} */ (new Map());
 
 /** The message that is edited in place. */
 export const editing = signal("");
@@ -34,10 +36,7 @@ export async function open(channel) {
   try {
     const page = await get(`/api/history?channel=${encodeURIComponent(channel)}&limit=50`);
     takeReceipts(since(page.receipts, asked));
-    // What came by the stream while the page was on its way is kept.
-    const known = new Set(page.messages.map((/** @type {any} */ message) => message.id));
-    const later = (conversations.value.get(channel)?.list ?? []).filter((message) => !known.has(message.id) && message.seq > (page.messages.at(-1)?.seq ?? 0));
-    put(channel, { list: [...page.messages, ...later], hasMore: page.hasMore, state: "ready", error: "" });
+    put(channel, { list: withLater(channel, present(page.messages, asked)), hasMore: page.hasMore, state: "ready", error: "" });
   } catch (failure) {
     put(channel, { list: [], hasMore: false, state: "error", error: sentence(failure) });
   }
@@ -50,12 +49,14 @@ export async function open(channel) {
 export async function openAround(channel, id) {
   if (conversations.value.get(channel)?.list.some((message) => message.id === id)) return;
   put(channel, { list: [], hasMore: false, state: "loading", error: "" });
+  const asked = told;
   try {
     const path = `/api/history?channel=${encodeURIComponent(channel)}`;
     const [page, newestPage] = await Promise.all([get(`${path}&around=${id}&limit=50`), get(`${path}&limit=1`)]);
-    takeReceipts(page.receipts ?? []);
-    const last = page.messages.at(-1)?.id;
-    put(channel, { list: page.messages, hasMore: page.hasMore, hasNewer: last !== newestPage.messages.at(-1)?.id, state: "ready", error: "" });
+    takeReceipts(since(page.receipts, asked));
+    const hasNewer = page.messages.at(-1)?.id !== newestPage.messages.at(-1)?.id;
+    const list = present(page.messages, asked);
+    put(channel, { list: hasNewer ? list : withLater(channel, list), hasMore: page.hasMore, hasNewer, state: "ready", error: "" });
   } catch (failure) {
     put(channel, { list: [], hasMore: false, state: "error", error: sentence(failure) });
   }
@@ -77,7 +78,7 @@ export async function loadOlder(channel) {
     const page = await get(`/api/history?channel=${encodeURIComponent(channel)}&limit=50&before=${now.list[0].id}`);
     takeReceipts(since(page.receipts, asked));
     const current = conversations.value.get(channel) ?? now;
-    put(channel, { list: [...page.messages, ...current.list], hasMore: page.hasMore, state: "ready", error: "" });
+    put(channel, { ...current, list: [...present(page.messages, asked), ...current.list], hasMore: page.hasMore, state: "ready", error: "" });
   } catch (failure) {
     put(channel, { ...(conversations.value.get(channel) ?? now), state: "ready", error: sentence(failure) });
   }
@@ -86,6 +87,7 @@ export async function loadOlder(channel) {
 /** Forget what was loaded: a reset means that the stream has a gap. */
 export function forget() {
   toldAt.clear();
+  changedTo.clear();
   conversations.value = new Map();
 }
 
@@ -100,6 +102,7 @@ export function reduceMessages(event) {
     if (message.client_id) pending.value = pending.value.filter((entry) => entry.client_id !== message.client_id);
   } else if (CHANGES.has(event.kind)) {
     const { message } = event;
+    changedTo.set(message.id, { at: told, message });
     const now = conversations.value.get(message.channel);
     const known = (/** @type {any[]} */ list) => list.some((one) => one.id === message.id);
     if (now && known(now.list)) put(message.channel, { ...now, list: withMessage(now.list, message) });
@@ -108,6 +111,24 @@ export function reduceMessages(event) {
     toldAt.set(event.receipt.id, told);
     takeReceipts([event.receipt]);
   }
+}
+
+/**
+ * A page's messages, as the stream has told them since it was asked for.
+ * @param {any[]} messages @param {number} asked
+ */
+function present(messages, asked) {
+  return messages.map((message) => {
+    const change = changedTo.get(message.id);
+    return change && change.at > asked ? change.message : message;
+  });
+}
+
+/** A page, and what came by the stream while it was on its way. @param {string} channel @param {any[]} page */
+function withLater(channel, page) {
+  const known = new Set(page.map((message) => message.id));
+  const later = (conversations.value.get(channel)?.list ?? []).filter((message) => !known.has(message.id) && message.seq > (page.at(-1)?.seq ?? 0));
+  return [...page, ...later];
 }
 
 /**
@@ -147,6 +168,7 @@ function takeReceipts(rows) {
 export function send(channel, content, replyTo = null, files = [], delivery = "queue") {
   const entry = { client_id: crypto.randomUUID(), channel, content, reply_to: replyTo, files, delivery, state: /** @type {const} */ ("sending"), error: "" };
   pending.value = [...pending.value, entry];
+  if (conversations.value.get(channel)?.hasNewer) void openNewest(channel);
   return deliver(entry);
 }
 

@@ -1,10 +1,11 @@
 """What two people do with each other's messages, in two real browsers."""
 
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.conftest import OfficeUnderTest
+from tests.conftest import OfficeUnderTest, opened_office
 from tests.dashboard.conftest import PHONE, Screens
 
 
@@ -65,15 +66,21 @@ async def test_one_reacts_edits_pins_and_deletes_and_the_other_sees_it_at_once(
 
 
 async def test_a_link_to_a_message_opens_the_history_around_it(office: OfficeUnderTest, screens: Screens) -> None:
-    sent = [await office.chairman.send("general", f"number {number}") for number in range(90)]
-    page = await screens.enter(office.chairman, f"/c/general?m={sent[10]['id']}")
+    ada = await office.member("ada")
+    sent = [await office.chairman.send("general", f"number {number}") for number in range(80)]
+    page = await screens.enter(office.chairman, f"/c/general?m={sent[40]['id']}")
+    await expect(_message(page, sent[40])).to_be_in_viewport()
+    await expect(_message(page, sent[40])).to_be_focused()
+    await expect(_message(page, sent[79])).to_have_count(0)
 
-    await expect(_message(page, sent[10])).to_be_in_viewport()
-    await expect(_message(page, sent[10])).to_be_focused()
-    await expect(_message(page, sent[89])).to_have_count(0)
+    await page.locator(".body").first.evaluate("body => body.scrollTo(0, -body.scrollHeight)")
+    await expect(_message(page, sent[0])).to_have_count(1)
+    late = await ada.send("general", "meanwhile")
+    await expect(page.get_by_label("1 unread")).to_be_visible()
+    await expect(_message(page, late)).to_have_count(0)  # it would stand behind a gap
 
     await page.get_by_role("button", name="Newest").click()
-    await expect(_message(page, sent[89])).to_be_in_viewport()
+    await expect(_message(page, late)).to_be_in_viewport()
     assert "m=" not in page.url
 
 
@@ -110,6 +117,28 @@ async def test_the_composer_says_whom_a_group_would_wake_before_it_is_sent(
     await page.keyboard.press("Enter")
 
     await expect(page.locator("article.msg .mention")).to_have_text("@role:member")
+
+
+async def test_how_a_busy_agent_is_told_is_chosen_in_the_composer(tmp_path: Path, screens: Screens) -> None:
+    async with opened_office(tmp_path / "data") as office:
+        run = office.store.run
+        await run("ensure_member", name="ada", kind="agent", role="member")
+        await run(
+            "ensure_agent", name="ada", kind="demo", description="", command_line="", autostart=False, session_id="s"
+        )
+        await run("report_state", name="ada", state="ready", reason="", lifecycle="")
+        await run("report_activity", name="ada", activity="working", reason="Bash", source="test")
+        page = await screens.enter(office.chairman, "/c/general")
+
+        await page.get_by_label("Message", exact=True).fill("@ada stop that")
+        await expect(page.locator(".wakes")).to_have_text("will wake 1")
+        await page.get_by_label("When ada is busy").select_option("Interrupt now")
+        await page.get_by_label("Message", exact=True).press("Enter")
+        await expect(page.locator("article.msg:not(.pending)", has_text="stop that")).to_be_visible()
+
+        (sent,) = (await office.chairman.get("/api/history?channel=general"))["messages"]
+        (receipt,) = (await office.chairman.get(f"/api/messages/{sent['id']}/receipts"))["receipts"]
+        assert (receipt["recipient"], receipt["mode"]) == ("ada", "interrupt")
 
 
 async def test_a_channel_is_described_muted_archived_and_opened_again(
