@@ -11,14 +11,14 @@ import { Clock, clock } from "./relative-time.js";
 import { Markdown } from "./markdown.js";
 import { Receipt } from "./receipt.js";
 
-/** @param {{message: any, same?: boolean, isTarget?: boolean, inThread?: string|null, replies?: any[], onReply?: (id: string) => void}} props */
-export function Message({ message, same, isTarget, inThread = null, replies = [], onReply }) {
+/** @param {{message: any, same?: boolean, isTarget?: boolean, isLast?: boolean, inThread?: string|null, replies?: any[], onReply?: (id: string) => void}} props */
+export function Message({ message, same, isTarget, isLast, inThread = null, replies = [], onReply }) {
   const [isShown, show] = useState(false);
   const [past, setPast] = useState(false);
   const tag = message.from_kind === "human" ? null : message.from_kind;
   const reply = () => onReply?.(message.thread ?? message.id);
   const isEdited = message.edited_at && !message.deleted;
-  return html`<article class=${`msg ${same ? "same" : ""} ${isShown ? "on" : ""} ${isTarget ? "target" : ""}`} data-id=${message.id} tabindex=${isTarget ? "-1" : undefined} aria-label=${`${message.from}, ${clock(message.created_at)}`}>
+  return html`<article class=${`msg ${same ? "same" : ""} ${isShown ? "on" : ""} ${isTarget ? "target" : ""}`} data-id=${message.id} tabindex=${isLast ? "0" : "-1"} aria-label=${`${message.from}, ${clock(message.created_at)}`}>
     ${same ? html`<span class="at">${clock(message.created_at)}</span>` : html`<${Avatar} name=${message.from} />`}
     <div>
       ${!same && html`<header><${Name} name=${message.from} />${tag && html`<span class="tag">${tag}</span>`}<${Clock} at=${message.created_at} />${message.pinned && icon("pin", { class: "sm", label: "pinned" })}</header>`}

@@ -15,6 +15,7 @@ import { Composer } from "../components/composer.js";
 import { Empty, Failed, Loading } from "../components/faces.js";
 import { GuardNotice } from "../components/guard.js";
 import { Message, PendingMessage } from "../components/message.js";
+import { onMessageKey } from "../components/message-keys.js";
 import { Glyph } from "../components/state.js";
 import { There } from "../components/there.js";
 import { clock, dayOf } from "../components/relative-time.js";
@@ -138,22 +139,22 @@ function Log({ id, roots, all, conversation, exists, title, target, onThread }) 
       ${conversation?.state === "error" ? html`<${Failed} title="The messages could not be loaded" text=${conversation.error} onRetry=${() => open(id)} />`
       : empty ? html`<${Empty} title="Nobody has spoken here" text=${id.startsWith("dm:") ? "What you write here only you two read." : "Say hello. Mention with @name whom you want to wake."} glyph="chat" />`
       : !conversation || (conversation.state === "loading" && !all.length) ? html`<${Loading} rows=${6} />`
-      : html`<div class="log" role="log" aria-live="polite" aria-relevant="additions">
+      : html`<div class="log" role="log" aria-live="polite" aria-relevant="additions" onKeyDown=${onMessageKey}>
           ${conversation.hasMore && html`<p class="note"><button class="btn quiet sm" onClick=${() => loadOlder(id)}>${conversation.state === "loading" ? "Loading…" : "Older messages"}</button></p>`}
-          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} news=${message === first && opened ? opened.unread : 0} isTarget=${message.id === target} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
+          ${roots.map((message, at) => html`<${Entry} key=${message.id} message=${message} before=${roots[at - 1]} news=${message === first && opened ? opened.unread : 0} isTarget=${message.id === target} isLast=${at === roots.length - 1} replies=${all.filter((other) => other.thread === message.id && other.id !== message.id)} onThread=${onThread} />`)}
           ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${(/** @type {string} */ text) => dispatchEvent(new CustomEvent("bullpen:draft", { detail: { channel: id, text } }))} />`)}
         </div>`}
     </div>
     ${(away || conversation?.hasNewer) && html`<button class="jump-new" onClick=${toNewest}>${icon("newest")}Newest</button>`}</div>`;
 }
 
-/** @param {{message: any, before: any, news: number, isTarget: boolean, replies: any[], onThread: (id: string) => void}} props */
-function Entry({ message, before, news, isTarget, replies, onThread }) {
+/** @param {{message: any, before: any, news: number, isTarget: boolean, isLast: boolean, replies: any[], onThread: (id: string) => void}} props */
+function Entry({ message, before, news, isTarget, isLast, replies, onThread }) {
   const newDay = !before || dayOf(before.created_at) !== dayOf(message.created_at);
   const same = !newDay && !news && before?.from === message.from && Date.parse(message.created_at) - Date.parse(before.created_at) < SAME_AUTHOR_MS;
   return html`${newDay && html`<div class="day" role="separator"><span>${dayOf(message.created_at)}</span></div>`}
     ${news > 0 && html`<div class="new" role="separator"><span>New · ${shownCount(news)} since ${clock(message.created_at)}</span></div>`}
-    <${Message} message=${message} same=${same} isTarget=${isTarget} replies=${replies} onReply=${onThread} />`;
+    <${Message} message=${message} same=${same} isTarget=${isTarget} isLast=${isLast} replies=${replies} onReply=${onThread} />`;
 }
 
 /** @typedef {{last: number, unread: number, mentions: number}} Opened how far one had read when the conversation was opened */
@@ -232,7 +233,7 @@ function Thread({ id, root, list, title, target, onClose }) {
   const waiting = pending.value.filter((entry) => entry.channel === id && entry.reply_to === root);
   return html`<aside class="panel" aria-label="Thread">
     <header class="head slim"><h2>Thread</h2><span class="sub">${title}</span><div class="tools"><button class="btn quiet only sm" aria-label="Close thread" onClick=${onClose}>${icon("x")}</button></div></header>
-    <div class="body flush"><div class="log">${list.map((message, at) => html`${at === 1 && html`<div class="day"><span>${list.length - 1} ${list.length === 2 ? "reply" : "replies"}</span></div>`}<${Message} key=${message.id} message=${message} inThread=${root} isTarget=${message.id === target} />`)}
+    <div class="body flush"><div class="log" onKeyDown=${onMessageKey}>${list.map((message, at) => html`${at === 1 && html`<div class="day"><span>${list.length - 1} ${list.length === 2 ? "reply" : "replies"}</span></div>`}<${Message} key=${message.id} message=${message} inThread=${root} isTarget=${message.id === target} isLast=${at === list.length - 1} />`)}
       ${waiting.map((entry) => html`<${PendingMessage} key=${entry.client_id} entry=${entry} onEdit=${() => undefined} />`)}</div></div>
     ${!channels.get(id)?.archived && html`<${Composer} key=${`thread ${root}`} channel=${id} label="Reply in thread" replyTo=${root} autofocus=${hasKeyboard} />`}
   </aside>`;

@@ -84,6 +84,33 @@ async def test_a_link_to_a_message_opens_the_history_around_it(office: OfficeUnd
     assert "m=" not in page.url
 
 
+async def test_messages_are_walked_and_acted_on_by_keyboard_alone(office: OfficeUnderTest, screens: Screens) -> None:
+    first = await office.chairman.send("general", "first")
+    second = await office.chairman.send("general", "second")
+    page = await screens.enter(office.chairman, "/c/general")
+    await _message(page, second).focus()
+
+    await page.keyboard.press("ArrowUp")
+    await expect(_message(page, first)).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(_message(page, first).get_by_label("React", exact=True)).to_be_focused()
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("+")
+    await expect(page.get_by_role("dialog").get_by_label("👍", exact=True)).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Enter")
+    await expect(_message(page, first).get_by_label("👎 1: you")).to_be_visible()
+    await _message(page, first).focus()
+    await page.keyboard.press("p")
+    await expect(page.locator(".banner.pinned")).to_contain_text("first")
+    await _message(page, first).focus()
+    await page.keyboard.press("e")
+    await expect(page.get_by_label("New text")).to_be_focused()
+    await page.keyboard.type(", edited")
+    await page.keyboard.press("Enter")
+    await expect(_message(page, first)).to_contain_text("first, edited")
+
+
 async def test_a_quote_names_and_links_what_it_quotes_and_a_task_is_made(
     office: OfficeUnderTest, screens: Screens
 ) -> None:

@@ -43,6 +43,31 @@ async def test_the_caller_is_whoever_the_token_says(endpoint: Endpoint, era: str
         assert text_of(await pm.call_tool("whoami")).startswith("You are pm (agent, lead)")
 
 
+async def test_a_lead_curates_messages_by_tools(endpoint: Endpoint) -> None:
+    texts = []
+    async with endpoint.client("pm") as pm:
+        for tool, arguments in (
+            ("send_message", {"channel": "general", "content": "the port is 8080"}),
+            ("edit_message", {"id": "msg_1", "content": "the port is 9090"}),
+            ("add_reaction", {"message_id": "msg_1", "emoji": "👍"}),
+            ("pin_message", {"message_id": "msg_1"}),
+            ("get_pinned_messages", {"channel": "#general"}),
+            ("unpin_message", {"message_id": "msg_1"}),
+            ("remove_reaction", {"message_id": "msg_1", "emoji": "👍"}),
+            ("delete_message", {"id": "msg_1"}),
+        ):
+            result = await pm.call_tool(tool, arguments)
+            assert not result.is_error, text_of(result)
+            texts.append(text_of(result))
+        wrong = await pm.call_tool("add_reaction", {"message_id": "msg_1", "emoji": "thumbs up"})
+    assert texts[1:4] == ["edited msg_1", "put 👍 at msg_1", "pinned msg_1"]
+    assert "the port is 9090" in texts[4]
+    assert "[👍1]" in texts[4]
+    assert texts[5:] == ["unpinned msg_1", "took 👍 at msg_1", "deleted msg_1"]
+    assert wrong.is_error
+    assert "exactly one emoji" in text_of(wrong)
+
+
 async def test_a_result_without_a_text_of_its_own_is_compact_json_lines(endpoint: Endpoint) -> None:
     result = await _called(endpoint, "dev", "probe_items", {})
     assert result["content"][0]["text"] == '{"total":2}\n{"name":"first"}\n{"name":"second","note":"noted"}'
