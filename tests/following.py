@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tests.conftest import PATIENCE_S, Door
+from tests.conftest import PATIENCE_S, Door, until
 
 
 @dataclass(frozen=True)
@@ -115,3 +115,15 @@ async def following(door: Door, query: str = "", **headers: str) -> AsyncIterato
             yield follower
         finally:
             reading.cancel()
+
+
+async def told_since(door: Door, since: int) -> list[dict[str, Any]]:
+    """Return what a member was told after a seq, as far as its snapshot reaches now."""
+    head = (await door.get("/api/snapshot"))["seq"]
+
+    async def page() -> Any:
+        found = await door.get(f"/api/events/poll?since={since}&limit=500")
+        return found if found["next"] >= head else None
+
+    events: list[dict[str, Any]] = (await until(page))["events"]
+    return events

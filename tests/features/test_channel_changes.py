@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.conftest import Door, OfficeUnderTest
+from tests.following import told_since
 
 
 async def _channel(door: Door, name: str) -> Any:
@@ -90,9 +91,9 @@ async def test_how_much_one_wants_to_be_told_is_ones_own(office: OfficeUnderTest
     assert (status, read["level"]) == (200, "mentions")
     (mine,) = [row for row in (await ada.get("/api/snapshot"))["reads"] if row["channel"] == "general"]
     assert mine["level"] == "mentions"
-    (told,) = (await ada.get(f"/api/events/poll?since={before}"))["events"]
+    (told,) = await told_since(ada, before)
     assert (told["kind"], told["read"]["level"]) == ("read.updated", "mentions")
-    assert (await bo.get(f"/api/events/poll?since={before}"))["events"] == []
+    assert await told_since(bo, before) == []
     assert "mentions" not in str((await bo.get("/api/snapshot"))["channels"])
     assert (await ada.ask("PUT", "/api/channels/general/level", {"level": "loud"}))[0] == 400
     await ada.post("/api/channels/general/leave")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Door, OfficeUnderTest, open_office
-from tests.following import following
+from tests.following import following, told_since
 
 
 async def _message(door: Door, message: str) -> Any:
@@ -104,9 +104,10 @@ async def test_of_a_deleted_message_nothing_is_left_but_that_it_was(tmp_path: Pa
         )
         for path in (
             "history?channel=general", f"threads/{reply['id']}", f"messages/{sent['id']}/versions", "inbox", "snapshot",
-            "channels/general/pins", "events/poll?since=0&limit=500",
+            "channels/general/pins",
         ):  # fmt: skip
             assert "xylophone" not in str(await bo.get(f"/api/{path}")), path
+        assert "xylophone" not in str(await told_since(bo, 0))
         trail = await office.chairman.get("/api/audit?limit=200&details=true")
         assert "xylophone" not in str(trail)
         (entry,) = [one for one in trail["entries"] if one["kind"] == "message.deleted"]
@@ -177,7 +178,7 @@ async def test_reactions_are_counted_by_who_put_them_and_taken_back(office: Offi
     ]
     _, answer = await bo.ask("DELETE", f"{path}/%F0%9F%8E%89")
     assert (answer["removed"], answer["reactions"]) == (True, [{"emoji": "❤️", "members": ["ada", "bo"]}])
-    told = (await ada.get(f"/api/events/poll?since={before}"))["events"]
+    told = await told_since(ada, before)
     assert [(event["kind"], event["emoji"], event["on"]) for event in told] == [
         ("reaction.changed", "❤️", True),
         ("reaction.changed", "❤", True),
@@ -211,7 +212,7 @@ async def test_pins_are_listed_the_last_first_and_wake_nobody(office: OfficeUnde
     ]
     await office.chairman.ask("DELETE", f"/api/messages/{second['id']}/pin")
     assert [pin["content"] for pin in (await ada.get("/api/channels/general/pins"))["pins"]] == ["one"]
-    told = (await ada.get(f"/api/events/poll?since={before}"))["events"]
+    told = await told_since(ada, before)
     assert [(event["kind"], event["message"]["pinned"]) for event in told] == [
         ("pin.changed", True),
         ("pin.changed", True),
