@@ -29,6 +29,12 @@ BY_CHANNEL: dict[str, Any] = {
     "ack_inbox": {"items": [{"channel": "CHANNEL", "ack_id": "MESSAGE"}]},
     "create_schedule": {"every": "1h", "channel": "CHANNEL", "content": "hello"},
     "update_schedule": {"channel": "CHANNEL"},
+    "search_messages": None,
+    "list_files": None,
+    "list_folders": None,
+    "create_folder": {"name": "mine", "channel": "CHANNEL"},
+    "add_file": {"name": "a.txt", "content": "aGVsbG8=", "channel": "CHANNEL"},
+    "move_file": {"channel": "CHANNEL"},
 }
 """Operation that takes a channel → its body, for somebody who may not read it."""
 BY_MESSAGE: dict[str, Any] = {
@@ -67,7 +73,12 @@ async def test_by_no_route_does_one_learn_of_a_channel_of_others(tmp_path: Path,
     async with open_office(tmp_path / "data") as office:
         ada, bo = await office.member("ada"), await office.member("bo", role="lead")
         await office.chairman.post("/api/channels", {"id": "topic:plan", "type": "topic", "members": ["ada"]})
-        own = await bo.post("/api/schedules", {"every": "1h", "channel": "general", "content": "tick"})
+        own = {
+            "schedule_id": (await bo.post("/api/schedules", {"every": "1h", "channel": "general", "content": "x"}))[
+                "id"
+            ],
+            "file_id": (await bo.post("/api/files", {"name": "mine.txt", "content": "aGVsbG8="}))["file_id"],
+        }
         async with following(bo) as follower:
             message = await _say_in_secret(office, ada, channel)
             end = await ada.send("general", "the end")
@@ -78,7 +89,7 @@ async def test_by_no_route_does_one_learn_of_a_channel_of_others(tmp_path: Path,
         for operation in REGISTRY:
             for by, bodies in (("channel", BY_CHANNEL), ("message", BY_MESSAGE)):
                 if operation.name in bodies:
-                    status, answer = await _ask(bo, operation, bodies[operation.name], channel, message, own["id"])
+                    status, answer = await _ask(bo, operation, bodies[operation.name], channel, message, own)
                     assert status == 404, (operation.name, by, status, answer)
                     assert SECRET not in str(answer), operation.name
                     assert by == "channel" or channel not in str(answer), (operation.name, "tells where it is", answer)
@@ -103,14 +114,14 @@ async def _say_in_secret(office: OfficeUnderTest, ada: Door, channel: str) -> An
 
 
 async def _ask(
-    door: Door, operation: Operation, body: Any, channel: str, message: Any, schedule: str
+    door: Door, operation: Operation, body: Any, channel: str, message: Any, own: dict[str, str]
 ) -> tuple[int, Any]:
     assert operation.path is not None
     assert operation.method is not None
     of_message = operation.path.startswith(("/api/messages/", "/api/threads/"))
     names = {"id": message["id"] if of_message else channel, "channel": channel, "message_id": message["id"]}
-    path = operation.path.format_map({**names, "emoji": "%F0%9F%91%8D", "name": "ada", "schedule_id": schedule})
-    if operation.name == "get_history":
+    path = operation.path.format_map({**names, "emoji": "%F0%9F%91%8D", "name": "ada", **own})
+    if body is None and "{" not in operation.path:
         path += f"?channel={channel}"
     filled = body if body is None else _filled(body, channel, message["id"])
     return await door.ask(operation.method, path, filled)
