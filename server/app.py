@@ -20,6 +20,9 @@ from aiohttp import web
 
 import dashboard
 from server import __version__
+from server.backup import restoring
+from server.backup.archive import BackupFile
+from server.backup.keeper import Backups
 from server.config import AgentConfig, Config, resolve_secret
 from server.core.errors import BullpenError, Unavailable
 from server.core.operation import Registry
@@ -39,6 +42,8 @@ from server.supervision.launch import Premises
 from server.supervision.prompt_text import clean_text
 from server.supervision.supervisor import Supervisor
 from server.web.agent_reports import Receivers, add_reports
+from server.web.backups import BackupRoutes
+from server.web.channel_export import ChannelExports
 from server.web.chat_bridge import BridgeDoor, ChatBridges
 from server.web.errors import answer_errors
 from server.web.files import FileLimits, FileRoutes
@@ -91,11 +96,17 @@ class Store:
         """Run an operation in the server's own name and return its value."""
         return await self.dispatch.as_system(operation, **arguments)
 
+    async def record_backup(self, made: BackupFile) -> None:
+        await self.run("record_backup", backup=made)
+
+    async def record_backup_failure(self, reason: str) -> None:
+        await self.run("record_backup_failure", reason=reason[:1000])
+
 
 @contextlib.asynccontextmanager
 async def offline(config: Config) -> AsyncIterator[Store]:
     """Open a team's data without serving it. Raises Unavailable if a server has it open."""
-    with _only_one(config.data):
+    with only_one(config.data):
         async with _store(config) as store:
             yield store
 
@@ -115,7 +126,7 @@ async def serve(
     use), Unavailable (served already), NewerDatabase, NotOurs.
     """
     ending = _Ending(stop or asyncio.Event(), stop_takes_agents)
-    with _only_one(config.data), _listen(config) as listening:
+    with only_one(config.data), _listen(config) as listening:
         async with _store(config) as store, asyncio.TaskGroup() as tasks:
             office = Office(config, store, listening, only_server=only_server)
             await office.open(tasks)
@@ -162,6 +173,7 @@ class Office:
         workdirs = {agent.name: agent.workdir for agent in config.agents if agent.kind != "external"}
         WorkFolders(dispatch, self._blobs, limits, workdirs.get)
         self._outside = Outside(config, dispatch, feed, os.urandom, self.url)
+        self._backups = Backups(config.data, dispatch.now, config.backups)
         self._beside: list[asyncio.Task[None]] = []
         identity = Identity(store.database, members.find_caller, sessions.find_session, wall_clock)
         dispatch.access_changed = identity.forget
@@ -189,6 +201,8 @@ class Office:
         self._blobs.open()
         self._files.add_to(self.web)
         ChatBridges(self._bridge_door(), dispatch).add_to(self.web)
+        ChannelExports(dispatch).add_to(self.web)
+        BackupRoutes(dispatch, self._backups).add_to(self.web)
         add_reports(self.web, Receivers(self.supervisor.receive_hook, self.supervisor.receive_push_report))
         await self._runner.setup()
         await web.SockSite(self._runner, self._listening, backlog=ACCEPTED_AT_ONCE).start()
@@ -198,6 +212,8 @@ class Office:
         self._beside.append(tasks.create_task(self._pulse.run(), name="pulse"))
         self._beside.append(tasks.create_task(self._sweep_files(), name="file sweep"))
         self._beside += self._outside.open(tasks)
+        keeping = self._backups.run(self.store.record_backup, self.store.record_backup_failure)
+        self._beside.append(tasks.create_task(keeping, name="backups"))
 
     async def ready(self) -> ServerReady:
         """Leave the record that tells commands where the server is, and return how to enter."""
@@ -298,6 +314,12 @@ async def _seat(store: Store, config: Config) -> None:
             "ensure_channel", id=channel.id, description=channel.description, members=[*humans, *members_of]
         )
     await store.run("ensure_targets", **targets_as_told(config.notifications))
+    await store.run(
+        "apply_retention",
+        messages=str(config.retention.messages),
+        audit=str(config.retention.audit),
+        channels={channel.id: str(channel.keep) for channel in config.channels if channel.keep is not None},
+    )
 
 
 def _command_line(agent: AgentConfig) -> str:
@@ -347,8 +369,11 @@ class _Ending:
 
 
 @contextlib.contextmanager
-def _only_one(data: Path) -> Any:
-    """Hold the lock that makes one server the only one on a data folder. Raises Unavailable."""
+def only_one(data: Path) -> Any:
+    """Hold the lock that makes one server the only one on a data folder. Raises Unavailable.
+
+    A restore that was decided and not finished is finished first.
+    """
     os.umask(0o077)
     run = data / "run"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -359,6 +384,7 @@ def _only_one(data: Path) -> Any:
             raise Unavailable(
                 f"Another server has {data} open.", hint="Look: bullpen status    Stop it: bullpen down"
             ) from None
+        restoring.complete(data)
         yield
 
 

@@ -110,7 +110,17 @@ export function reduceMessages(event) {
   } else if (event.kind === "message.delivery") {
     toldAt.set(event.receipt.id, told);
     takeReceipts([event.receipt]);
+  } else if (event.kind === "messages.removed") {
+    dropMessages(event.channel, new Set(event.ids));
   }
+}
+
+/** @param {string} channel @param {Set<string>} ids gone for good: they were kept long enough */
+function dropMessages(channel, ids) {
+  const now = conversations.value.get(channel);
+  if (now) put(channel, { ...now, list: now.list.filter((message) => !ids.has(message.id)) });
+  newest.value = newest.value.filter((message) => !ids.has(message.id));
+  receipts.value = new Map([...receipts.value].filter(([id]) => !ids.has(id)));
 }
 
 /**

@@ -57,9 +57,19 @@ class Client:
     def get(self, path: str, /, **query: object) -> Json:
         return self._request("GET", path, query=query)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None, *, key: str | None = None) -> Json:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        key: str | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Json:
         """Send a command. `key` makes a repeated one harmless."""
-        return self._request("POST", path, body=dict(body or {}), key=key)
+        return self._request("POST", path, body=dict(body or {}), key=key, timeout_s=timeout_s)
+
+    def put(self, path: str, body: Mapping[str, object]) -> Json:
+        return self._request("PUT", path, body=dict(body))
 
     def patch(self, path: str, body: Mapping[str, object]) -> Json:
         return self._request("PATCH", path, body=dict(body))
@@ -107,6 +117,18 @@ class Client:
             return self._request("GET", "/api/health", timeout_s=timeout_s)
         except CommandFailed:
             return None
+
+    def download(self, path: str, /, **query: object) -> Iterator[bytes]:
+        """Yield an answer piece by piece, whatever its size."""
+        connection = self._connection(_STREAM_TIMEOUT_S)
+        try:
+            response = self._open(connection, "GET", self._path(path, query), None, {})
+            while piece := response.read(65536):
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
+        finally:
+            connection.close()
 
     def events(self, since: int, **query: object) -> Iterator[tuple[str, Json]]:
         """Follow the event stream: (kind, data) for each event after `since`. Ends when the connection does."""

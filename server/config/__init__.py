@@ -7,6 +7,8 @@ read it; `load` puts file, environment and flags together.
 
 from server.config.document import ConfigError as ConfigError
 from server.config.document import Problem as Problem
+from server.config.keep import Keep as Keep
+from server.config.keep import parse_keep as parse_keep
 from server.config.load import DEMO_TEAM as DEMO_TEAM
 from server.config.load import Settings as Settings
 from server.config.load import default_data_root as default_data_root
@@ -15,6 +17,7 @@ from server.config.load import locate as locate
 from server.config.load import team_file as team_file
 from server.config.model import DEFAULT_PORT as DEFAULT_PORT
 from server.config.model import AgentConfig as AgentConfig
+from server.config.model import BackupPlan as BackupPlan
 from server.config.model import ChannelConfig as ChannelConfig
 from server.config.model import Config as Config
 from server.config.model import DigestConfig as DigestConfig
@@ -26,6 +29,7 @@ from server.config.model import NotificationTarget as NotificationTarget
 from server.config.model import Provider as Provider
 from server.config.model import QuietHours as QuietHours
 from server.config.model import RestartPolicy as RestartPolicy
+from server.config.model import Retention as Retention
 from server.config.secrets import SecretReference as SecretReference
 from server.config.secrets import SecretUnavailable as SecretUnavailable
 from server.config.secrets import resolve_secret as resolve_secret

@@ -26,17 +26,24 @@ TOP_NOT_YET = {
     "include": "Keep the team in one file.",
 }
 
-SERVER = ("host", "port", "data_dir", "register_secret", "behind_proxy", "public_url", "files")
+SERVER = (
+    "host", "port", "data_dir", "register_secret", "behind_proxy", "public_url", "files", "retention", "backups",
+)  # fmt: skip
 FILES = ("max_size", "per_member")
 SERVER_NOT_YET = {
     "tls": "Put a proxy that ends TLS in front and set behind_proxy: true.",
     "timezone": "Times are UTC, and shown in the reader's own zone.",
-    "retention": "Everything is kept.",
-    "backups": "Copy the data folder while the server is down.",
 }
 
 HUMAN = ("name", "role")
-CHANNEL = ("id", "topic", "default_for")
+RETENTION = ("messages", "audit")
+RETENTION_NOT_YET = {
+    "terminal_log": "A terminal keeps its last 16 MiB.",
+    "usage": "No usage is recorded.",
+}
+BACKUPS = ("every", "keep")
+
+CHANNEL = ("id", "topic", "default_for", "keep")
 CHANNEL_NOT_YET = {"posts": "Every member of a channel may write in it."}
 PROVIDER = ("auth", "base_url", "token", "config_dir")
 

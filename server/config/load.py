@@ -53,6 +53,7 @@ def load_config(settings: Settings | None = None, environ: Mapping[str, str] | N
         team=location.team, host=location.host, port=location.port, data=location.data, source=location.source,
         agents=team.agents, humans=team.humans, channels=team.channels, notifications=team.notifications,
         guards=team.guards, register_secret=secret, behind_proxy=server.behind_proxy, public_url=server.public_url,
+        retention=server.retention, backups=server.backups,
         longest_file_bytes=server.longest_file_bytes, member_file_bytes=server.member_file_bytes,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from server.config.keep import Keep
 from server.config.secrets import SecretReference
 
 DEFAULT_HOST = "127.0.0.1"
@@ -113,6 +114,26 @@ class ChannelConfig:
 
     id: str
     description: str = ""
+    keep: Keep | None = None
+    """How long its messages are kept; None: as the team's."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long what was said and done is kept."""
+
+    messages: Keep = field(default_factory=Keep)
+    audit: Keep = field(default_factory=Keep)
+    """An age, or for ever."""
+
+
+@dataclass(frozen=True)
+class BackupPlan:
+    """Backups that the server makes by itself."""
+
+    every_s: float
+    keep: int
+    """How many of them stay; the oldest go."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +223,8 @@ class Config:
     channels: tuple[ChannelConfig, ...] = (ChannelConfig("general"),)
     notifications: Notifications = field(default_factory=Notifications)
     register_secret: SecretReference | None = None
+    retention: Retention = field(default_factory=Retention)
+    backups: BackupPlan | None = None
     behind_proxy: bool = False
     """A proxy that ends TLS stands in front; only then may the server listen beyond loopback."""
     longest_file_bytes: int = 25 * 1024 * 1024

@@ -8,7 +8,17 @@ from pathlib import Path
 from server.config import keys
 from server.config.agents import AgentReader
 from server.config.document import Problem, Value
-from server.config.model import AgentConfig, ChannelConfig, Guards, HumanConfig, Notifications, Provider
+from server.config.keep import WANTED, Keep, parse_keep
+from server.config.model import (
+    AgentConfig,
+    BackupPlan,
+    ChannelConfig,
+    Guards,
+    HumanConfig,
+    Notifications,
+    Provider,
+    Retention,
+)
 from server.config.notifications import read_notifications
 from server.config.paths import expanded, path_from
 from server.config.secrets import SecretReference
@@ -19,6 +29,8 @@ DEFAULT_TEAM = "default"
 GENERAL = ChannelConfig("general", "Everybody is here.")
 _TEAM = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
 _CHANNEL = re.compile(r"^(topic:)?[a-z0-9][a-z0-9_.-]{0,63}$")
+_SHORTEST_AUDIT_MS = 7 * 86_400_000
+_SHORTEST_BACKUP_S = 600.0
 _NAME_RULE = "1 to 32 of a-z, 0-9, _ and -, starting with a letter"
 
 
@@ -35,6 +47,8 @@ class ServerSettings:
     public_url: str | None = None
     longest_file_bytes: int = 25 * 1024**2
     member_file_bytes: int = 1024**3
+    retention: Retention = field(default_factory=Retention)
+    backups: BackupPlan | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,40 @@ def read_server(document: Value | None, folder: Path, problems: list[Problem]) -
         public_url=url,
         longest_file_bytes=files.size("max_size", ServerSettings.longest_file_bytes),
         member_file_bytes=files.size("per_member", ServerSettings.member_file_bytes),
+        retention=_retention(server),
+        backups=_backups(server),
     )
+
+
+def _retention(server: Section) -> Retention:
+    section = server.section("retention")
+    section.only(keys.RETENTION, keys.RETENTION_NOT_YET)
+    audit = _keep(section, "audit") or Keep()
+    if audit.count is not None or (audit.for_ms is not None and audit.for_ms < _SHORTEST_AUDIT_MS):
+        section.wrong("audit", "forever, or an age of at least 7d")
+    return Retention(messages=_keep(section, "messages") or Keep(), audit=audit)
+
+
+def _backups(server: Section) -> BackupPlan | None:
+    section = server.section("backups")
+    section.only(keys.BACKUPS)
+    if server.value("backups") is None:
+        return None
+    every_s = section.duration("every", 86_400.0)
+    if every_s < _SHORTEST_BACKUP_S:
+        section.wrong("every", "at least 10m")
+    return BackupPlan(every_s, section.whole("keep", 7, 1, 1000))
+
+
+def _keep(section: Section, key: str) -> Keep | None:
+    text = section.text(key)
+    if not text:
+        return None
+    try:
+        return parse_keep(text)
+    except ValueError:
+        section.wrong(key, WANTED)
+        return None
 
 
 def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]) -> Team:
@@ -141,7 +188,7 @@ def _channels(top: Section) -> tuple[tuple[ChannelConfig, ...], dict[str, tuple[
         if identifier in seen:
             top.problem(section.place_of("id"), f"the channel “{identifier}” stands here twice.")
         description = section.text("topic", GENERAL.description if identifier == GENERAL.id else "")
-        channels[identifier] = ChannelConfig(identifier, description)
+        channels[identifier] = ChannelConfig(identifier, description, _keep(section, "keep"))
         seen.add(identifier)
         default_for[identifier] = section.texts("default_for")
     return tuple(channels.values()), default_for

@@ -39,6 +39,9 @@ TYPE_IN_TERMINALS = Permission(
 MANAGE_MEMBERS = Permission(
     "manage_members", "Create members, mint, rotate and revoke their tokens.", frozenset({"chairman", SYSTEM_ROLE})
 )
+MANAGE_DATA = Permission(
+    "manage_data", "Make backups, and say how long messages are kept.", frozenset({"chairman", SYSTEM_ROLE})
+)
 READ_AUDIT = Permission("read_audit", "Read who changed what.", frozenset({"chairman", "operator"}))
 MANAGE_NOTIFICATIONS = Permission(
     "manage_notifications",
@@ -49,6 +52,6 @@ SYSTEM = Permission("system", "Report what the server itself observes.", frozens
 ANYBODY = Permission("anybody", "Needs no credentials.", _EVERYBODY | {SYSTEM_ROLE, "anonymous"})
 
 PERMISSIONS = (
-    *(READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, MANAGE_MEMBERS, READ_AUDIT, MANAGE_NOTIFICATIONS),
-    *(SYSTEM, ANYBODY),
+    *(READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, MANAGE_MEMBERS, READ_AUDIT, MANAGE_DATA),
+    *(MANAGE_NOTIFICATIONS, SYSTEM, ANYBODY),
 )

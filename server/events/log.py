@@ -1,6 +1,7 @@
 """The one log: rows appended in their caller's transaction; seq order is commit order, since there is one writer."""
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,49 @@ def seal(transaction: Transaction) -> None:
         " ORDER BY seq DESC LIMIT 1 ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         " WHERE value <> excluded.value"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the chain begins: the last row that retention took away."""
+
+    seq: int = 0
+    hash: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.hash.hex().upper()}".rstrip()
+
+
+def anchor(transaction: Transaction) -> Anchor:
+    """Return where the chain begins."""
+    row = transaction.one("SELECT value FROM meta WHERE key = 'audit_anchor'")
+    if row is None:
+        return Anchor()
+    seq, _, digest = row["value"].partition(" ")
+    return Anchor(int(seq), bytes.fromhex(digest))
+
+
+def trim(transaction: Transaction, before: int, limit: int) -> tuple[Anchor, int]:
+    """Take away the oldest rows that are older than a moment (UTC ms), and return the new anchor and how many.
+
+    The last row of the log always stays: the next seq counts from it.
+    """
+    rows = transaction.all(
+        "SELECT seq, at, hash FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT :limit",
+        {"limit": limit},
+    )
+    old = list(itertools.takewhile(lambda row: row["at"] < before, rows))
+    if not old:
+        return anchor(transaction), 0
+    found = Anchor(old[-1]["seq"], old[-1]["hash"])
+    for table in ("event", "event_withheld"):
+        transaction.run(f"DELETE FROM {table} WHERE seq <= :seq", {"seq": found.seq})  # noqa: S608 (ours)
+    transaction.run(
+        "INSERT INTO meta (key, value) VALUES ('audit_anchor', :value)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        {"value": str(found)},
+    )
+    return found, len(old)
 
 
 @dataclass(frozen=True, slots=True)

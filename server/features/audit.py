@@ -16,11 +16,10 @@ from server.core.moment import iso, milliseconds
 from server.core.names import Cursor, Limit
 from server.core.operation import query
 from server.core.permission import READ_AUDIT
-from server.events import log
+from server.events import chain, log
+from server.events.chain import Verified
 from server.features.channels import access_of
 
-_AT_ONCE = 2000
-_NAMED_AT_MOST = 100
 Word = Annotated[str, Field(max_length=80)]
 
 
@@ -97,48 +96,10 @@ def list_audit(
     return AuditEntries(entries, str(rows[-1]["seq"]) if len(rows) == limit else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """One place where the chain does not hold."""
-
-    seq: int
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a check of the whole trail found."""
-
-    ok: bool
-    rows: int
-    head: str
-    """The last seq and its hash. Written down elsewhere, it also proves that nobody rewrote the whole trail."""
-    broken: list[Broken]
-
-
 @query("GET /api/audit/verify", allow=READ_AUDIT)
 def verify_audit(call: Call) -> Verified:
     """Check every row of the audit trail against its chain, and name what was changed, taken out or moved."""
-    expected, before, count = 1, b"", 0
-    broken: list[Broken] = []
-    while len(broken) < _NAMED_AT_MOST:
-        rows = call.transaction.all(
-            "SELECT * FROM event WHERE seq >= :seq ORDER BY seq LIMIT :limit", {"seq": expected, "limit": _AT_ONCE}
-        )
-        for row in rows:
-            if row["seq"] != expected:
-                missing = f"{expected}" if row["seq"] == expected + 1 else f"{expected} to {row['seq'] - 1}"
-                broken.append(Broken(expected, f"missing: {missing}"))
-            elif log.chained(before, row) != row["hash"]:
-                broken.append(Broken(row["seq"], "changed, or what stands before it was"))
-            expected, before, count = row["seq"] + 1, row["hash"], count + 1
-        if len(rows) < _AT_ONCE:
-            break
-    head = f"{expected - 1} {before.hex().upper()}"
-    sealed = call.transaction.one("SELECT value FROM meta WHERE key = 'audit_head'")
-    if not broken and sealed is not None and sealed["value"] != head:
-        broken.append(Broken(expected, f"missing at the end: it was sealed at {sealed['value'].split()[0]}"))
-    return Verified(not broken, count, head, broken)
+    return chain.verify(call.transaction)
 
 
 def _before(call: Call, row: Row) -> Row | None:

@@ -3,6 +3,7 @@
 from server.features import (
     agents,
     audit,
+    backups,
     channel_changes,
     channels,
     deliveries,
@@ -25,10 +26,11 @@ from server.features.files import adding, folders
 from server.features.files import reading as files_reading
 from server.features.guards import asking, decisions, limits
 from server.features.inbox import acknowledging, changes, checking_in, unread, views
-from server.features.messages import editing, history, pins, preview, reactions, search, sending, unseen
+from server.features.messages import editing, exporting, history, pins, preview, reactions, search, sending, unseen
 from server.features.notifications import chat, digests, following, targets
 from server.features.notifications import queue as notification_queue
 from server.features.notifications import sending as notification_sending
+from server.features.retention import policy, removal, sweeping
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, routing, store, trail
 from server.features.tasks import board, claims, reading, reminders
@@ -90,4 +92,9 @@ FEATURES = (
     chat,
     following,
     digests,
+    policy,
+    removal,
+    sweeping,
+    exporting,
+    backups,
 )

@@ -161,6 +161,18 @@ SELECT mark.channel, mark.last_read, mark.level,
 """  # noqa: S608 (constants)
 
 
+def recount(call: Call, channel: str, number: int) -> None:
+    """Tell those who had not read as far as a message what is unread now: messages up to it were taken away."""
+    rows = call.transaction.all(
+        "SELECT channel_member.member FROM channel_member LEFT JOIN read_mark"
+        " ON read_mark.member = channel_member.member AND read_mark.channel = channel_member.channel"
+        " WHERE channel_member.channel = :channel AND coalesce(last_read, 0) < :number",
+        {"channel": channel, "number": number},
+    )
+    for row in rows:
+        tell_read(call, row["member"], channel)
+
+
 def has_unread(transaction: Transaction, member: str, channel: str, number: int) -> bool:
     """Tell whether a message is unread to a member of its channel."""
     row = transaction.one(

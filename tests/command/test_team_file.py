@@ -97,8 +97,7 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
     "text",
     [
         "include: [more.yaml]",
-        "server: { backups: { every: 24h } }",
-        "server: { retention: { messages: 7d } }",
+        "server: { retention: { terminal_log: 7d } }",
         "server: { tls: { cert: x } }",
         "channels: [{ id: ops, posts: system }]",
         "providers: { cloud: { auth: bedrock } }",

@@ -36,6 +36,7 @@ Request = tuple[str, Any]
 EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "create_channel": lambda scene: ("/api/channels", {"id": "topic:new", "type": "topic", "members": ["ada"]}),
     "add_channel_member": lambda scene: ("/api/channels/topic:plan/members", {"agent_name": "bo"}),
+    "set_retention": lambda scene: ("/api/channels/general/retention", {"keep": "30d"}),
     "remove_channel_member": lambda scene: ("/api/channels/topic:plan/members/ada", None),
     "update_channel": lambda scene: ("/api/channels/topic:plan", {"name": "The plan", "description": "What and when"}),
     "archive_channel": lambda scene: ("/api/channels/topic:plan/archive", {}),

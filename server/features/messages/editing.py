@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from server.core.call import Call, Row
+from server.core.call import Call, Row, Transaction
 from server.core.errors import Conflict
 from server.core.moment import iso
 from server.core.names import MessageId
@@ -148,9 +148,7 @@ def delete_message(call: Call, *, id: MessageId) -> Message:  # noqa: A002 (the 
         pinned_at=None,
         deleted_at=call.now,
     )
-    told = call.transaction.all("SELECT seq FROM message_told WHERE message_id = :id", {"id": id})
-    for seq in (row["seq"], *(found["seq"] for found in told)):
-        log.withhold(call.transaction, seq, _without_text)
+    withhold_text(call.transaction, row)
     call.transaction.run("DELETE FROM message_version WHERE message_id = :id", {"id": id})
     withdraw(call, id)
     tell_change(call, place, id, MessageDeleted(message))
@@ -171,6 +169,13 @@ def list_message_versions(call: Call, *, id: MessageId) -> MessageVersions:  # n
     if row["deleted_at"] is None:
         versions.append(MessageVersion(len(kept) + 1, row["content"], iso(row["edited_at"] or row["created_at"])))
     return MessageVersions(f"msg_{id}", versions)
+
+
+def withhold_text(transaction: Transaction, row: Row) -> None:
+    """Have no event that told a message give its text to readers any more."""
+    told = transaction.all("SELECT seq FROM message_told WHERE message_id = :id", {"id": row["id"]})
+    for seq in (row["seq"], *(found["seq"] for found in told)):
+        log.withhold(transaction, seq, _without_text)
 
 
 def _keep_version(call: Call, row: Row) -> None:

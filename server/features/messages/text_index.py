@@ -1,5 +1,9 @@
 """The full-text index of messages: new ones at the end of each batch, changed ones at once."""
 
+from collections.abc import Sequence
+
+import orjson
+
 from server.core.call import Transaction
 from server.core.search_text import indexed
 
@@ -50,4 +54,12 @@ def _insert(transaction: Transaction, number: int, content: str) -> None:
     transaction.run(
         "INSERT INTO message_text (rowid, content) VALUES (:id, :content)",
         {"id": number, "content": content if content.isascii() else indexed(content)},
+    )
+
+
+def forget_text(transaction: Transaction, numbers: Sequence[int]) -> None:
+    """Have messages that are removed for good found no more."""
+    transaction.run(
+        "DELETE FROM message_text WHERE rowid IN (SELECT value FROM json_each(:ids))",
+        {"ids": orjson.dumps(list(numbers)).decode()},
     )
