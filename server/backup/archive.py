@@ -107,7 +107,7 @@ def unpack(file: Path, folder: Path) -> Manifest:
             _unpack_part(archive, member, part, folder)
         if expected:
             raise DamagedBackup(f"{next(iter(expected))} is missing")
-        while archive.fileobj is not None and archive.fileobj.read(_CHUNK):
+        while archive.fileobj.read(_CHUNK):
             pass  # to the end, where gzip compares its own checksum
     return manifest
 

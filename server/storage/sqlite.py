@@ -23,6 +23,11 @@ from server.storage.writer import Finish, Writer, explained
 T = TypeVar("T")
 
 READERS = 3
+WRITING = (
+    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=2000",
+    "journal_size_limit=67108864", "temp_store=MEMORY",
+)  # fmt: skip
+"""How the writing connection is set. What an answer of 2xx promises hangs on the first two."""
 BUSY_S = 5.0
 """How long another program may hold the file before a caller is told so."""
 STEPS_BETWEEN_LOOKS = 20_000
@@ -202,10 +207,7 @@ def _writer_of(file: Path, busy_s: float) -> Callable[[], sqlite3.Connection]:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(file, isolation_level=None, cached_statements=512, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        for pragma in (
-            f"busy_timeout={round(busy_s * 1000)}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
-            "wal_autocheckpoint=2000", "journal_size_limit=67108864", "temp_store=MEMORY",
-        ):  # fmt: skip
+        for pragma in (f"busy_timeout={round(busy_s * 1000)}", *WRITING):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
