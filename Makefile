@@ -6,7 +6,7 @@ BIN := .venv/bin
 CLAUDE_VERSION := 2.1.329
 CLAUDE := .cache/cli/claude-code-$(CLAUDE_VERSION)
 
-.PHONY: up test test-deps fuzz bench lint fmt clean
+.PHONY: up test test-deps fuzz soak bench lint fmt clean
 
 up: .venv/installed
 	@$(BIN)/bullpen up $(ARGS)
@@ -17,6 +17,11 @@ test: .venv/installed-dev
 # What the suite tries some hundreds of times, tried some tens of thousands of times.
 fuzz: .venv/installed-dev
 	@ODD_QUERIES=20000 PATH_OPENS=20000 $(BIN)/python -m pytest tests/features/test_search.py tests/storage/test_beneath.py $(ARGS)
+
+# The long forms of what the suite does shortly: hundreds of kills, long faults, many stalled readers. About half an hour.
+soak: .venv/installed-dev
+	@BULLPEN_SOAK=1 $(BIN)/python -m pytest -s -o faulthandler_timeout=3600 \
+		$(or $(ARGS),tests/endurance tests/road/test_server_kills.py)
 
 bench: .venv/installed-dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -72,6 +72,8 @@ ACCEPTED_AT_ONCE = 2
 """Connections taken in one turn of the event loop: when a whole team comes back, others wait no longer for it."""
 WAITING_AT_MOST = 512
 """Connections that the system holds until they are taken."""
+PEER_SILENCE_S = 25.0
+"""How long a peer may leave unacknowledged what was sent to it."""
 
 
 @dataclass(frozen=True)
@@ -395,12 +397,27 @@ def _listen(config: Config) -> Any:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Bounds what the kernel hides of a slow reader; accepted sockets inherit it.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)
+        _notice_the_dead(listening)
         try:
             listening.bind((config.host, config.port))
             listening.listen(512)
         except PermissionError as failure:
             raise OSError(errno.EACCES, f"port {config.port} may not be opened") from failure
         yield listening
+
+
+def _notice_the_dead(listening: socket.socket) -> None:
+    """Have the kernel end connections whose peer acknowledges nothing any more; accepted sockets inherit it.
+
+    With a heartbeat each 15 s a stream whose peer is gone without a word ends within 45 s.
+    """
+    seconds = max(1, round(PEER_SILENCE_S))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(PEER_SILENCE_S * 1000))
 
 
 def _hosts(host: str, port: int) -> list[str]:

@@ -118,7 +118,7 @@ class Client:
         except CommandFailed:
             return None
 
-    def download(self, path: str, /, **query: object) -> Iterator[bytes]:
+    def pieces(self, path: str, /, **query: object) -> Iterator[bytes]:
         """Yield an answer piece by piece, whatever its size."""
         connection = self._connection(_STREAM_TIMEOUT_S)
         try:

@@ -27,7 +27,7 @@ def export(server: ServerOptions, target: str, form: str, file: Path | None) -> 
     client = connect(server)
     where = destination(target)
     path = f"/api/channels/{segment(where.get('channel') or 'dm:' + where['to'])}/export"
-    pieces = client.download(path, format=form)
+    pieces = client.pieces(path, format=form)
     if file is None:
         # Control characters of others' texts must not reach a terminal; into a pipe it goes as it is.
         for piece in pieces:

@@ -12,9 +12,9 @@ def short_or_long(short: int, long: int) -> int:
 
 
 def report(name: str, **figures: object) -> None:
-    """Print figures past pytest's capture: a soak is run to read them."""
+    """Print figures, which `make soak` shows: it is run to read them."""
     words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items())
-    print(f"\n{name}: {words}", file=sys.__stderr__)
+    print(f"\n{name}: {words}", file=sys.stderr)
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -56,7 +56,7 @@ def test_every_exit_code_is_in_the_documentation() -> None:
     assert documented == {int(code) for code in ExitCode}
 
 
-@pytest.mark.parametrize("target", ["up", "test", "bench", "lint", "fmt", "clean", "test-deps"])
+@pytest.mark.parametrize("target", ["up", "test", "soak", "bench", "lint", "fmt", "clean", "test-deps"])
 def test_make_has_the_target(target: str) -> None:
     done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
