@@ -18,9 +18,11 @@ from tests.endurance.soak import IS_SOAK, percentile, report, short_or_long
 from tests.following import following
 
 STREAMS, TERMINALS = 20, 5
-ROUNDS = short_or_long(4, 10)
-BLOCK = short_or_long(250, 500)
-"""Messages in half a round: without those who stalled, then with them. A soak has 10 000."""
+ROUNDS = short_or_long(3, 10)
+BLOCK = short_or_long(150, 500)
+"""Messages in half a round: without those who stalled, then with them. A soak times 10 000."""
+FILL = 400
+"""Messages that fill the buffers of those who stalled: until then they cost what any reader costs."""
 BODY = "x" * 1500
 MOST_GROWTH_MIB = 30
 PRINTER = "import time\nwhile True:\n    print('x' * 120, flush=True)\n    time.sleep(0.002)\n"
@@ -99,12 +101,14 @@ async def test_readers_that_stall_hold_up_nobody_and_lose_nothing(server: Server
         without_ms: list[float] = []
         with_ms: list[float] = []
         for _ in range(ROUNDS):
+            await _send(door, FILL)
             without, since = await _send(door, BLOCK)
             async with contextlib.AsyncExitStack() as stack:
                 for _ in range(STREAMS):
                     stack.callback((await _stalled_stream(door, since)).close)
                 for _ in range(TERMINALS):
                     await _stalled_terminal(door, stack)
+                await _send(door, FILL)
                 beside, last = await _send(door, BLOCK)
                 grown = max(grown, _rss_mib(server.process.pid) - rss)
             ratios.append(percentile(beside, 0.99) / percentile(without, 0.99))
@@ -115,7 +119,7 @@ async def test_readers_that_stall_hold_up_nobody_and_lose_nothing(server: Server
     ratio = sorted(ratios)[len(ratios) // 2]
     report(
         "stalled readers",
-        messages=2 * ROUNDS * BLOCK,
+        messages=2 * ROUNDS * (BLOCK + FILL),
         p99_without=f"{percentile(without_ms, 0.99):.1f} ms",
         p99_beside=f"{percentile(with_ms, 0.99):.1f} ms",
         ratio=f"{ratio:.2f}",
