@@ -152,3 +152,15 @@ async def test_a_viewer_is_offered_nothing_that_would_be_refused(office: OfficeU
     assert await page.get_by_label("Message", exact=True).count() == 0
     await page.goto(f"{office.url}/agents")
     assert await page.get_by_role("button", name=re.compile("^(Start|Stop|Restart)")).count() == 0
+
+
+async def test_what_a_channel_keeps_no_longer_leaves_an_open_page(office: OfficeUnderTest, screens: Screens) -> None:
+    for number in range(6):
+        await office.chairman.send("general", f"number {number}")
+    page = await screens.enter(office.chairman, "/c/general")
+    await expect(page.locator("article.msg")).to_have_count(6)
+
+    await office.chairman.ask("PUT", "/api/channels/general/retention", {"keep": "2"})
+
+    await expect(page.locator("article.msg")).to_have_count(2)
+    await expect(page.locator("article.msg", has_text="number 4")).to_have_count(1)
