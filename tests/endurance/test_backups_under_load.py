@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from server.backup import checking
-from tests.conftest import Door, ServerProcess, until
+from tests.conftest import UNHURRIED_FILE, Door, ServerProcess, until
 from tests.endurance.soak import percentile, report, short_or_long
 from tests.following import following
 
@@ -48,7 +48,7 @@ class _Load:
 
 async def test_each_backup_is_whole_and_holds_what_was_answered_before(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "data", ("--only-server",))
-    (tmp_path / "agents.yaml").write_text("team: load\nagents: {}\n")
+    (tmp_path / "agents.yaml").write_text(f"team: load\n{UNHURRIED_FILE}agents: {{}}\n")
     server.arguments = ("--only-server", "--config", str(tmp_path / "agents.yaml"))
     await server.start()
     durations: list[tuple[float, float]] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.conftest import Door, ServerProcess, until
+from tests.conftest import UNHURRIED_FILE, Door, ServerProcess, until
 from tests.endurance.soak import IS_SOAK, percentile, report, short_or_long
 from tests.following import following
 
@@ -32,7 +32,7 @@ PRINTER = "import time\nwhile True:\n    print('x' * 120, flush=True)\n    time.
 async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     (tmp_path / "printer.py").write_text(PRINTER)
     (tmp_path / "agents.yaml").write_text(
-        f"team: stalled\nagents:\n  loud: {{ kind: custom, workdir: {tmp_path},"
+        f"team: stalled\n{UNHURRIED_FILE}agents:\n  loud: {{ kind: custom, workdir: {tmp_path},"
         f" command: [{sys.executable}, {tmp_path / 'printer.py'}] }}\n"
     )
     process = ServerProcess(tmp_path / "data", ("--config", str(tmp_path / "agents.yaml")))

@@ -30,6 +30,7 @@ BY_CHANNEL: dict[str, Any] = {
     "create_schedule": {"every": "1h", "channel": "CHANNEL", "content": "hello"},
     "update_schedule": {"channel": "CHANNEL"},
     "search_messages": None,
+    "show_typing": {"channel": "CHANNEL"},
     "list_files": None,
     "list_folders": None,
     "create_folder": {"name": "mine", "channel": "CHANNEL"},
@@ -61,7 +62,12 @@ _DESCRIBED = {"channel": "As `#general`", "message": "Message, as"}
 
 
 def _takes(operation: Operation, what: str) -> bool:
-    return operation.path is not None and _DESCRIBED[what] in str(operation.arguments.model_json_schema())
+    # What leads may not do at all tells them nothing of any channel.
+    return (
+        operation.path is not None
+        and operation.allow.admits("lead")
+        and _DESCRIBED[what] in str(operation.arguments.model_json_schema())
+    )
 
 
 def test_every_route_with_a_channel_or_a_message_is_walked() -> None:
@@ -97,6 +103,7 @@ async def test_by_no_route_does_one_learn_of_a_channel_of_others(tmp_path: Path,
                     assert status == 404, (operation.name, by, status, answer)
                     assert SECRET not in str(answer), operation.name
                     assert by == "channel" or channel not in str(answer), (operation.name, "tells where it is", answer)
+        assert (await bo.ask("GET", f"/api/channels/{channel}/export"))[0] == 404
         assert SECRET not in str(await told_since(bo, 0))
         for path in ("channels", "snapshot", "inbox", "tasks", "schedules"):
             told = str(await bo.get(f"/api/{path}"))

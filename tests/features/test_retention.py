@@ -39,7 +39,8 @@ async def test_what_is_older_than_it_is_kept_goes_and_with_it_all_that_hung_on_i
         await timed.member("ada")
         await timed.call("chairman", "set_retention", id="general", keep="30d")
         old = await _say(timed, "an old heron @ada")
-        await timed.call("ada", "ack_inbox", items=[{"channel": "general", "ack_id": old}])
+        await timed.call("ada", "check_in")
+        await timed.call("ada", "ack_inbox", items=[{"channel": "general", "ack_id": old, "skip": True}])
         timed.clock.now += 29 * DAY
         await _say(timed, "a new heron")
         await _remove(timed)
@@ -74,7 +75,8 @@ async def test_what_somebody_has_not_seen_is_kept_until_they_have(tmp_path: Path
         await _remove(timed)
         assert await _contents(timed) == ["@ada look"]
 
-        await timed.call("ada", "ack_inbox", items=[{"channel": "general", "ack_id": owed}])
+        await timed.call("ada", "check_in")
+        await timed.call("ada", "ack_inbox", items=[{"channel": "general", "ack_id": owed, "skip": True}])
         await _remove(timed)
         assert await _contents(timed) == []
 

@@ -29,7 +29,7 @@ ATTACHED = (
     ("message_file", "message"),
 )
 """Tables whose rows go with a message, and their column. A test compares them with the schema."""
-HOLDS = (("task", "source_message"),)
+HOLDS = (("task", "source_message"), ("guard", "message_id"), ("guard", "notice"))
 """Tables whose rows hold a message back."""
 
 
@@ -108,6 +108,12 @@ def _remove(call: Call, channel_id: str, numbers: Sequence[int]) -> None:
     for row in transaction.all(f"SELECT id, seq FROM message WHERE id {among}", ids):  # noqa: S608 (ours)
         withhold_text(transaction, row)
     forget_text(transaction, numbers)
+    # By member, as the key has it: a message names twenty at most.
+    transaction.run(
+        "DELETE FROM mention WHERE (member, channel, message_id) IN (SELECT named.value, message.channel, message.id"  # noqa: S608 (ours)
+        f" FROM message, json_each(message.mentions) AS named WHERE message.id {among})",
+        ids,
+    )
     for table, column in ATTACHED:
         transaction.run(f"DELETE FROM {table} WHERE {column} {among}", ids)  # noqa: S608 (ours)
     # What is left of a thread in this batch goes with one of the next.

@@ -1,5 +1,5 @@
 -- How far a message is from the last word of a person, and what was said before: computed by the server alone.
-ALTER TABLE message ADD COLUMN root INTEGER REFERENCES message (id);  -- NULL: it begins its chain
+ALTER TABLE message ADD COLUMN root INTEGER;  -- the message that began its chain, kept or not; NULL: this one does
 ALTER TABLE message ADD COLUMN hop INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN fingerprint INTEGER;  -- of the normalised text, of agents' messages
 
