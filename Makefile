@@ -5,6 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLAUDE_VERSION := 2.1.329
 CLAUDE := .cache/cli/claude-code-$(CLAUDE_VERSION)
+CODEX_VERSION := 0.169.0
+CODEX := .cache/cli/codex-$(CODEX_VERSION)
+GEMINI_VERSION := 0.61.0
+GEMINI := .cache/cli/gemini-cli-$(GEMINI_VERSION)
 
 .PHONY: up test test-deps fuzz soak bench lint fmt clean
 
@@ -57,21 +61,28 @@ clean:
 		{ echo "Python cannot make a virtual environment here. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-# What some tests need beside Python, on Debian: a browser, Node, and the real Claude Code, which talks to a scripted
-# model on this machine alone.
-test-deps: $(CLAUDE)
+# What some tests need beside Python, on Debian: a browser, Node, and the real agent CLIs, which talk to scripted models
+# on this machine alone.
+test-deps: $(CLAUDE) $(CODEX) $(GEMINI)
 	@missing=""; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	$(call apt_install)
 
-$(CLAUDE):
+$(CLAUDE): PACKAGE := @anthropic-ai/claude-code@$(CLAUDE_VERSION)
+$(CODEX): PACKAGE := @openai/codex@$(CODEX_VERSION)
+$(GEMINI): PACKAGE := @google/gemini-cli@$(GEMINI_VERSION)
+$(CODEX): $(CLAUDE)
+$(GEMINI): $(CODEX)
+
+# One after the other: they share a folder.
+$(CLAUDE) $(CODEX) $(GEMINI):
 	@missing=""; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
 	$(call apt_install)
-	npm install --prefix .cache/cli --save-exact --no-audit --no-fund @anthropic-ai/claude-code@$(CLAUDE_VERSION)
+	npm install --prefix .cache/cli --save-exact --no-audit --no-fund $(PACKAGE)
 	@touch $@
 
 define apt_install

@@ -10,7 +10,7 @@ much as the interpreter's own start.
     cache         the last good menu              http           HTTP/1.1 over raw sockets
     journal       survives a kill                 stdin          written down before it is gone
     event_stream  pushes and list changes         notifications  what the bridge itself tells the CLI
-    token_file    the token
+    token_file    the token                       hook           posts one hook call of a CLI
 """
 
 VERSION = "1"

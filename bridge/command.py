@@ -14,6 +14,7 @@ LOOP = (
 no signal explains. The pipes are inherited: the CLI sees nothing of a new start."""
 BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from bridge.__main__ import main; main(sys.argv[2:])"
 """Not `-m`: it would look for modules where the agent works, and cost 5 ms more."""
+HOOK_BOOTSTRAP = BOOTSTRAP.replace("__main__", "hook")
 
 
 def compile_bridge(folder: Path) -> Path:
@@ -49,3 +50,8 @@ def bridge_command(
     arguments = [word for name, value in place.items() for word in (f"--{name}", str(value))]
     start = [python, "-I", "-S", "-c", BOOTSTRAP, str(compiled)]
     return {"command": "/bin/sh", "args": ["-c", LOOP, *start, *arguments]}
+
+
+def hook_command(python: str, compiled: Path, url: str, token_file: Path, agent: str, run_id: str) -> Sequence[str]:
+    """Return the words that post one hook call, which comes on stdin. They hold no secret."""
+    return [python, "-I", "-S", "-c", HOOK_BOOTSTRAP, str(compiled), url, str(token_file), agent, run_id]

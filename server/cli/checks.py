@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,39 @@ from server.config import AgentConfig, Config, SecretUnavailable, resolve_secret
 from server.supervision.kinds.catalogue import KINDS
 from server.supervision.kinds.environment import find_program
 
-TESTED_CLAUDE = "2.1.329"
-"""The version that the project's tests run (docs/agent-clis.md)."""
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
-_OWN_CREDENTIALS = frozenset({"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"})
+
+
+@dataclass(frozen=True)
+class AgentCli:
+    """What is looked at of one agent CLI."""
+
+    title: str
+    package: str
+    tested: str
+    """The version that the project's tests run (docs/agent-clis.md)."""
+    folder: str
+    """Where a person's own sign-in is."""
+    sign_in: str
+    """The file in it that holds the sign-in."""
+    how: str
+    credentials: frozenset[str]
+    """Variables that take its place."""
+
+
+AGENT_CLIS: Mapping[str, AgentCli] = {
+    "claude": AgentCli(
+        "Claude Code", "@anthropic-ai/claude-code", "2.1.329", "~/.claude", ".credentials.json",
+        "claude, then /login", frozenset({"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"}),
+    ),
+    "codex": AgentCli(
+        "Codex", "@openai/codex", "0.169.0", "~/.codex", "auth.json", "codex login", frozenset({"OPENAI_API_KEY"})
+    ),
+    "gemini": AgentCli(
+        "Gemini CLI", "@google/gemini-cli", "0.61.0", "~/.gemini", "oauth_creds.json",
+        "gemini, and follow it", frozenset({"GEMINI_API_KEY"}),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,18 +78,19 @@ def _programs(config: Config) -> Iterator[Check]:
 
 
 def _versions(config: Config) -> Iterator[Check]:
-    paths = {
-        find_program(agent, agent.command[0] if agent.command else "claude")
-        for agent in config.agents
-        if agent.kind == "claude"
-    }
-    for path in sorted(path for path in paths if path):
-        version = _version_of(path) or "of unknown version"
-        if version.split(".")[:2] == TESTED_CLAUDE.split(".")[:2]:
-            yield Check("Claude Code", "ok", f"{version} at {path}")
-        else:
-            fix = f"If something is odd: npm install -g @anthropic-ai/claude-code@{TESTED_CLAUDE}"
-            yield Check("Claude Code", "warn", f"{version} at {path}; tested is {TESTED_CLAUDE}", fix)
+    for kind, cli in AGENT_CLIS.items():
+        paths = {
+            find_program(agent, agent.command[0] if agent.command else kind)
+            for agent in config.agents
+            if agent.kind == kind
+        }
+        for path in sorted(path for path in paths if path):
+            version = _version_of(path) or "of unknown version"
+            if version.split(".")[:2] == cli.tested.split(".")[:2]:
+                yield Check(cli.title, "ok", f"{version} at {path}")
+            else:
+                fix = f"If something is odd: npm install -g {cli.package}@{cli.tested}"
+                yield Check(cli.title, "warn", f"{version} at {path}; tested is {cli.tested}", fix)
 
 
 def _version_of(path: str) -> str | None:
@@ -77,19 +107,25 @@ def _version_of(path: str) -> str | None:
 
 def _sign_ins(config: Config) -> Iterator[Check]:
     """Look for the sign-in that agents without a key or a token of their own are given a copy of."""
-    folders = set()
-    for agent in config.agents:
-        provider = agent.provider
-        if agent.kind != "claude" or _OWN_CREDENTIALS & {*agent.environment_secrets}:
-            continue
-        if provider is None or (provider.auth == "oauth" and provider.secret is None):
-            folders.add((provider.config_dir if provider else None) or Path("~/.claude").expanduser())
-    for folder in sorted(folders):
-        if (folder / ".credentials.json").is_file():
-            yield Check("sign-in", "ok", f"the one in {folder} is given to agents without a key")
-        else:
-            yield Check("sign-in", "warn", f"there is none in {folder}, and agents have no key",
-                        "Sign in: claude, then /login. Or name a key under providers in agents.yaml.")  # fmt: skip
+    for kind, cli in AGENT_CLIS.items():
+        folders = {
+            (agent.provider.config_dir if agent.provider else None) or Path(cli.folder).expanduser()
+            for agent in config.agents
+            if agent.kind == kind and _shares_a_sign_in(agent, cli)
+        }
+        for folder in sorted(folders):
+            if (folder / cli.sign_in).is_file():
+                yield Check("sign-in", "ok", f"the one in {folder} is given to agents of kind {kind} without a key")
+            else:
+                yield Check("sign-in", "warn", f"there is none in {folder}, and agents of kind {kind} have no key",
+                            f"Sign in: {cli.how}. Or name a key under providers in agents.yaml.")  # fmt: skip
+
+
+def _shares_a_sign_in(agent: AgentConfig, cli: AgentCli) -> bool:
+    provider = agent.provider
+    if cli.credentials & {*agent.environment_secrets}:
+        return False
+    return provider is None or (provider.auth == "oauth" and provider.secret is None)
 
 
 def _work_folders(config: Config) -> Iterator[Check]:

@@ -114,14 +114,14 @@ class AgentReader:
         kind = section.choice("kind", keys.KINDS, "claude", keys.KINDS_NOT_YET)
         asked = Section(stated, section.path, section.problems)
         for key, kinds in (
-            ("model", keys.KINDS_WITH_MODEL),
-            ("permissions", keys.KINDS_WITH_PERMISSIONS),
-            ("prompt", keys.KINDS_WITH_PROMPT),
+            ("model", keys.KINDS_THAT_THINK),
+            ("permissions", keys.KINDS_THAT_THINK),
+            ("prompt", keys.KINDS_THAT_THINK),
             ("command", keys.KINDS_WITH_COMMAND),
         ):
             if asked.value(key) and kind not in kinds:
                 asked.problem(asked.place_of(key), f"{asked.inside(key)} means nothing for the kind {kind}.",
-                              f"It is for {' and '.join(kinds)}.")  # fmt: skip
+                              f"It is for {', '.join(kinds[:-1])} and {kinds[-1]}.")  # fmt: skip
         if kind == "custom" and not section.value("command"):
             section.problem(section.place, f"{section.path} is of kind custom and has no command.",
                             'Add one as a list: command: ["python", "bot.py"].')  # fmt: skip
@@ -129,10 +129,10 @@ class AgentReader:
     def _settings(self, name: str, section: Section) -> AgentConfig:
         kind = section.choice("kind", keys.KINDS, _DEFAULT.kind, keys.KINDS_NOT_YET)
         role = section.text("role")
-        prompt = self._prompt(section) if kind in keys.KINDS_WITH_PROMPT else None
+        prompt = self._prompt(section) if kind in keys.KINDS_THAT_THINK else None
         allow, environment, secrets = self._environment(section)
         model, provider = self._model(section)
-        with_model = kind in keys.KINDS_WITH_MODEL
+        with_model = kind in keys.KINDS_THAT_THINK
         return AgentConfig(
             name=name,
             kind=kind,

@@ -3,13 +3,12 @@
 Nothing that a person relies on is ever ignored: a budget, a permission, an isolation that is not built yet is an error.
 """
 
-KINDS = ("claude", "custom", "demo", "external")
-KINDS_NOT_YET = ("codex", "gemini", "opencode")
-KINDS_WITH_MODEL = ("claude",)
-KINDS_WITH_PERMISSIONS = ("claude",)
-KINDS_WITH_PROMPT = ("claude",)
-KINDS_WITH_COMMAND = ("claude", "custom")
-OPTIONS = {"demo": ("partner",)}
+KINDS = ("claude", "codex", "custom", "demo", "external", "gemini")
+KINDS_NOT_YET = ("opencode",)
+KINDS_THAT_THINK = ("claude", "codex", "gemini")
+"""They have a model, permissions and instructions."""
+KINDS_WITH_COMMAND = (*KINDS_THAT_THINK, "custom")
+OPTIONS = {"codex": ("trust_project",), "demo": ("partner",), "gemini": ("trust_project",)}
 """What a kind understands beside the settings of all."""
 
 JOBS = ("demo", "developer", "lead", "reviewer")
@@ -106,7 +105,7 @@ WORKDIR_NOT_YET = dict.fromkeys(
     "Make the folder yourself and name it: workdir: { mode: dir, path: … }.",
 )
 ENV = ("allow", "set", "secret")
-ENV_OURS = ("HOME", "TMPDIR", "CLAUDE_CONFIG_DIR")
+ENV_OURS = ("HOME", "TMPDIR", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME")
 RESTART = ("policy", "backoff", "max", "within", "min_uptime")
 RESTART_POLICIES = ("never", "on-failure", "always")
 STOP = ("grace", "signal", "tree")

@@ -68,7 +68,7 @@ class AgentConfig:
 
     name: str
     kind: str
-    """claude | custom | demo | external"""
+    """claude | codex | custom | demo | external | gemini"""
     role: str
     """Role of its token: lead | member."""
     job: str
@@ -78,7 +78,7 @@ class AgentConfig:
     model: str | None = None
     provider: Provider | None = None
     command: tuple[str, ...] = ()
-    """Never a shell string. Needed by `custom`; for `claude` the program to run instead of the one on the PATH."""
+    """Never a shell string. Needed by `custom`; for the others the program to run instead of the one on the PATH."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Set as written; never secrets."""
     environment_allow: tuple[str, ...] = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")

@@ -55,7 +55,12 @@ class Desk(Protocol):
     async def is_idle(self) -> bool:
         """Say, read anew, whether it waits at its prompt now."""
 
-    async def type_at_prompt(self, text: str) -> None: ...
+    async def takes_notice(self) -> bool:
+        """Say, read anew, whether a notice can be handed to it now."""
+
+    async def give_notice(self, text: str) -> bool:
+        """Hand a notice over, and tell whether it was."""
+
     async def break_off(self) -> bool:
         """Have it end its turn, whatever runs in it; False if its kind knows no way."""
 
@@ -119,7 +124,11 @@ class Courier:
     async def prompt_seen(self, push_ids: Sequence[str]) -> None:
         """Take the proof that these pushes entered the agent's turn."""
         for push_id in push_ids:
-            self._offers.pop(push_id, None)
+            offer = self._offers.get(push_id)
+            if offer is not None and offer.way == NOTICE:
+                offer.idle_since = None  # it has read what waits, and what it fetches is the proof
+            else:
+                self._offers.pop(push_id, None)
             await self._dispatch.as_system("mark_push_seen", recipient=self._desk.name, push_id=push_id, way="hook")
         self._woken.set()
 
@@ -184,7 +193,7 @@ class Courier:
         left = self._last_push + PACE_S - self._clock()
         if left > 0:
             return left
-        if way == NOTICE and not await desk.is_idle():
+        if way == NOTICE and not await desk.takes_notice():
             return LOOK_AGAIN_S
         await self._offer(due, way, attempts + 1)
         return LOOK_AGAIN_S
@@ -269,9 +278,7 @@ class Courier:
         self._last_push = self._clock()
         messages = [_prompt_message(item) for item in items]
         if way == NOTICE:
-            if await self._desk.is_idle():  # a moment ago is not now
-                await self._desk.type_at_prompt(compose_notice(push_id, messages))
-            else:
+            if not await self._desk.give_notice(compose_notice(push_id, messages)):  # a moment ago is not now
                 self._refused.add(push_id)
             return
         body = {

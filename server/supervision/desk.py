@@ -19,7 +19,7 @@ from server.events.feed import Feed
 from server.features.agents import Supervised
 from server.supervision import launch, lifecycle
 from server.supervision.courier import Courier
-from server.supervision.kinds.kind import PAUSE_S, Activity, CannotLaunch, Kind, Run
+from server.supervision.kinds.kind import LASTING, PAUSE_S, Activity, CannotLaunch, Kind, Run
 from server.supervision.launch import Premises
 from server.supervision.lifecycle import LIVE, Lifecycle, Step
 from server.supervision.start_gate import StartGate
@@ -121,10 +121,18 @@ class AgentDesk:
 
     async def is_idle(self) -> bool:
         seen = await self._observe()
-        return seen is not None and seen.activity == "idle"
+        return seen is not None and (seen.activity == "idle" or seen.code in LASTING)
 
-    async def type_at_prompt(self, text: str) -> None:
-        await self._type(self.kind.paste(text))
+    async def takes_notice(self) -> bool:
+        return "queue" in self.ways or await self.is_idle()
+
+    async def give_notice(self, text: str) -> bool:
+        if await self.is_idle():  # a queue of prompts is looked into only now and then
+            await self._type(self.kind.paste(text))
+            return True
+        if "queue" in self.ways and self._run is not None:
+            return await asyncio.to_thread(self.kind.queue, self._run, text)
+        return False
 
     async def break_off(self) -> bool:
         await self._type(self.kind.interrupt)
@@ -362,7 +370,7 @@ class AgentDesk:
         """Look whether the agent is ready, and what it is doing."""
         seen = await self._observe()
         has_bridge = self.has_bridge or not self.kind.has_bridge
-        if seen is not None and (self._activity is None or seen.activity != self._activity.activity):
+        if seen is not None and _is_news(seen, self._activity):
             await self.report_activity(seen)
         elif self._activity is not None and self._connected != self.has_bridge:
             await self.report_activity(self._activity)
@@ -382,6 +390,15 @@ class AgentDesk:
         if attachment is None or run is None or attachment.record.agent_pid is None:
             return None
         return await asyncio.to_thread(self.kind.observe, run, attachment.record.agent_pid)
+
+
+def _is_news(seen: Activity, shown: Activity | None) -> bool:
+    """Tell whether a look at the CLI's record says more than what is shown."""
+    if shown is None:
+        return True
+    if seen.activity == shown.activity:
+        return seen.code != shown.code and seen.code == "turn_failed"
+    return not (shown.code in LASTING and seen.activity == "idle")
 
 
 def _placed(path: str, folder: Path) -> tuple[str, str]:

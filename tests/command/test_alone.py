@@ -92,6 +92,20 @@ def test_doctor_says_how_to_install_a_missing_cli(desk: Desk) -> None:
     assert "npm install -g @anthropic-ai/claude-code" in done.stdout
 
 
+def test_doctor_looks_for_program_version_and_sign_in_of_each_cli(desk: Desk) -> None:
+    program = desk.folder / "codex"
+    program.write_text("#!/bin/sh\necho codex-cli 0.1.0\n", encoding="utf-8")
+    program.chmod(0o755)
+    agents = "agents:\n  a: { kind: codex, command: [./codex], workdir: . }\n  b: { kind: gemini }\n"
+    (desk.folder / "agents.yaml").write_text(agents, encoding="utf-8")
+    done = desk.bullpen("doctor", PATH="/nowhere")
+    assert done.returncode == 3
+    assert "Codex: 0.1.0" in done.stdout
+    assert "npm install -g @openai/codex@" in done.stdout
+    assert "Gemini CLI is not installed" in done.stdout
+    assert "codex login" in done.stdout
+
+
 def test_doctor_names_a_secret_that_cannot_be_read_and_a_folder_that_is_not_there(desk: Desk) -> None:
     (desk.folder / "agents.yaml").write_text(
         "providers: { main: { auth: api_key, token: env:NOT_SET } }\n"

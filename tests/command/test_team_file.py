@@ -101,7 +101,7 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
         "server: { tls: { cert: x } }",
         "channels: [{ id: ops, posts: system }]",
         "providers: { cloud: { auth: bedrock } }",
-        "agents: { a: { kind: codex } }",
+        "agents: { a: { kind: opencode } }",
         "agents: { a: { budget: { per_day: 10usd } } }",
         "agents: { a: { guards: { stall_after: 10m } } }",
         "agents: { a: { limits: { memory: 4g } } }",

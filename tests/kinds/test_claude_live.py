@@ -212,7 +212,7 @@ async def test_a_permission_dialog_is_told_by_hook_and_record(office: Office) ->
         recorded = await office.wait_until_it_is(terminal, "needs_you")
 
     told = office.kind.read_hook(asked.payload).activity
-    assert told == Activity("needs_you", "permission: Bash: touch made && ls", "hook")
+    assert told == Activity("needs_you", "permission: Bash: touch made && ls", "hook", "permission")
     assert recorded.reason == "waits: permission prompt"
     assert not (office.run.workdir / "made").exists()
 
@@ -236,18 +236,37 @@ async def test_our_own_tools_are_there_at_once_and_need_nobodys_consent(
     assert json.loads((tmp_path / "calls").read_text()) == ["send_message", {"content": "hi"}]
 
 
-async def test_a_refusal_of_the_model_service_is_told(office: Office) -> None:
+async def test_each_refusal_of_the_model_service_is_told_with_its_reason(office: Office) -> None:
+    refusals = [
+        ((401, "authentication_error", "invalid x-api-key"), "needs_you", "login", "not signed in"),
+        ((429, "rate_limit_error", "slow down"), "limited", "rate_limit", "slow down"),
+        ((529, "overloaded_error", "Overloaded"), "limited", "server_error", "does not answer as it should"),
+        ((400, "invalid_request_error", "prompt is too long: 9 tokens > 8"), "idle", "turn_failed", "too long"),
+        ((400, "invalid_request_error", "Your credit balance is too low"), "needs_you", "billing", "no credit left"),
+    ]
     office.run = replace(office.run, agent=replace(office.run.agent, environment={"CLAUDE_CODE_MAX_RETRIES": "0"}))
-    office.api.when(contains="[bp-", error=(429, "rate_limit_error", "slow down"))
 
-    async with office.started() as (_terminal, launch):
-        office.push(launch, "[bp-aaaa] hello")
+    async with office.started() as (terminal, launch):
+        for number, (error, activity, code, reason) in enumerate(refusals):
+            office.api.rules[:] = []
+            office.api.when(contains=f"[bp-000{number}]", error=error)
+            office.hooks.calls[:] = []
+            office.push(launch, f"[bp-000{number}] hello")
+            failed = await office.hooks.wait_until("StopFailure")
+            told = office.kind.read_hook(failed.payload).activity
+            assert told is not None
+            assert (told.activity, told.code) == (activity, code), failed.payload
+            assert reason in told.reason
+            await office.wait_until_it_is(terminal, "idle")
+        await office.api.close()
+        office.hooks.calls[:] = []
+        office.push(launch, "[bp-0009] is anybody there?")
         failed = await office.hooks.wait_until("StopFailure")
 
     told = office.kind.read_hook(failed.payload).activity
     assert told is not None
-    assert told.activity == "limited"
-    assert "slow down" in told.reason
+    assert (told.activity, told.code) == ("limited", "server_error")
+    assert "refused" in told.reason
 
 
 @pytest.mark.parametrize("state", ["idle", "with a draft", "in a turn", "in a dialog"])

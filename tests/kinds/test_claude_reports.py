@@ -40,7 +40,10 @@ from tests.kinds.conftest import MakeRun
     ],
 )  # fmt: skip
 def test_a_hook_tells_what_the_agent_does(payload: dict[str, Any], activity: str, reason: str) -> None:
-    assert Claude().read_hook(payload).activity == Activity(activity, reason, "hook")
+    told = Claude().read_hook(payload).activity
+    assert told is not None
+    assert told == Activity(activity, reason, "hook", told.code)
+    assert told.code
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 import pytest
 
-from server.cli.checks import TESTED_CLAUDE
+from server.cli.checks import AGENT_CLIS
 from server.cli.failure import ExitCode
 from server.cli.main import cli
 from server.config import Settings, load_config
-from tests.peers import claude_cli
+from server.supervision.kinds.catalogue import KINDS
+from tests.peers.agent_clis import VERSIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,7 +20,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 
 def test_the_example_of_a_team_file_loads_and_shows_every_kind() -> None:
     config = load_config(Settings(config=ROOT / "agents.example.yaml"), {})
-    assert {agent.kind for agent in config.agents} == {"claude", "custom", "demo", "external"}
+    assert {agent.kind for agent in config.agents} == set(KINDS)
     assert [agent.name for agent in config.agents if agent.role == "lead"] == ["pm"]
     assert next(agent for agent in config.agents if agent.name == "api-2").channels == ("general", "dev")
 
@@ -69,7 +70,11 @@ def test_make_passes_arguments_and_environment_on() -> None:
     assert "bullpen up --port 8000" in done.stdout
 
 
-def test_the_version_of_claude_code_that_is_tested_is_the_same_everywhere() -> None:
-    installed = re.search(r"^CLAUDE_VERSION := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+@pytest.mark.parametrize("kind", sorted(AGENT_CLIS))
+def test_the_version_of_an_agent_cli_that_is_tested_is_the_same_everywhere(kind: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    installed = re.search(rf"^{kind.upper()}_VERSION := (\S+)$", makefile, re.MULTILINE)
     assert installed is not None
-    assert installed[1] == TESTED_CLAUDE == claude_cli.VERSION
+    assert installed[1] == AGENT_CLIS[kind].tested == VERSIONS[kind]
+    documented = (ROOT / "docs" / "agent-clis.md").read_text(encoding="utf-8")
+    assert f"{AGENT_CLIS[kind].title} {VERSIONS[kind]}" in documented

@@ -113,6 +113,8 @@ class ModelApi:
     rules: list[Rule] = field(default_factory=list)
     requests: list[ModelRequest] = field(default_factory=list)
     url: str = ""
+    noted: type[ModelRequest] = ModelRequest
+    """How a request of this API is read."""
     _gates: dict[str, asyncio.Event] = field(default_factory=dict)
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -148,8 +150,7 @@ class ModelApi:
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=64 << 20)
-        application.router.add_post("/v1/messages", self._messages)
-        application.router.add_post("/v1/messages/count_tokens", self._count_tokens)
+        self._add_routes(application)
         application.router.add_route("*", "/{path:.*}", self._elsewhere)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -163,8 +164,17 @@ class ModelApi:
     ) -> None:
         for gate in self._gates.values():
             gate.set()
+        await self.close()
+
+    async def close(self) -> None:
+        """Go away: from now on nothing listens at its address."""
         if self._runner is not None:
             await self._runner.cleanup()
+            self._runner = None
+
+    def _add_routes(self, application: web.Application) -> None:
+        application.router.add_post("/v1/messages", self._turn)
+        application.router.add_post("/v1/messages/count_tokens", self._count_tokens)
 
     async def _note(self, request: web.Request) -> ModelRequest:
         raw = await request.text()
@@ -173,7 +183,7 @@ class ModelApi:
         except ValueError:
             body = None
         headers = {name.lower(): value for name, value in request.headers.items()}
-        noted = ModelRequest(request.method, request.path, headers, body if isinstance(body, dict) else {}, raw)
+        noted = self.noted(request.method, request.path, headers, body if isinstance(body, dict) else {}, raw)
         async with self._arrived:
             self.requests.append(noted)
             self._arrived.notify_all()
@@ -183,13 +193,13 @@ class ModelApi:
         await self._note(request)
         if request.method == "HEAD" or request.path == "/":
             return web.Response()
-        return _refusal(404, "not_found_error", "Not Found")
+        return self._refusal(404, "not_found_error", "Not Found")
 
     async def _count_tokens(self, request: web.Request) -> web.Response:
         noted = await self._note(request)
         return web.json_response({"input_tokens": len(noted.raw) // 4})
 
-    async def _messages(self, request: web.Request) -> web.StreamResponse:
+    async def _turn(self, request: web.Request) -> web.StreamResponse:
         noted = await self._note(request)
         rule = next((rule for rule in self.rules if noted.is_turn and rule.matches(noted)), None)
         if rule is None:
@@ -198,8 +208,11 @@ class ModelApi:
         if rule.gate is not None:
             await self._gates.setdefault(rule.gate, asyncio.Event()).wait()
         if rule.error is not None:
-            return _refusal(*rule.error)
+            return self._refusal(*rule.error)
         return await self._speak(request, noted, rule.answer(noted))
+
+    def _refusal(self, status: int, kind: str, message: str) -> web.Response:
+        return web.json_response({"type": "error", "error": {"type": kind, "message": message}}, status=status)
 
     async def _speak(self, request: web.Request, asked: ModelRequest, answer: Iterable[Block]) -> web.StreamResponse:
         blocks = [dict(block) for block in answer]
@@ -252,10 +265,6 @@ def _stream(message: Mapping[str, Any], blocks: Sequence[Block]) -> Iterable[tup
     output = message["usage"]["output_tokens"]
     yield "message_delta", {"delta": {"stop_reason": message["stop_reason"]}, "usage": {"output_tokens": output}}
     yield "message_stop", {}
-
-
-def _refusal(status: int, kind: str, message: str) -> web.Response:
-    return web.json_response({"type": "error", "error": {"type": kind, "message": message}}, status=status)
 
 
 def _flat(content: Any) -> str:

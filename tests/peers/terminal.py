@@ -24,6 +24,10 @@ class _Screen(pyte.Screen):
     def write_process_input(self, data: str) -> None:
         self._answer(data)
 
+    def select_graphic_rendition(self, *attributes: int, **private: bool) -> None:
+        if not private:  # a question about the keyboard, which pyte takes for a colour
+            super().select_graphic_rendition(*attributes)
+
 
 class Terminal:
     """A program in a pseudo-terminal of its own; it is killed, with its process group, when the block ends."""

@@ -35,8 +35,14 @@ class ScriptedAgent:
             await found
         return self.idle
 
-    async def type_at_prompt(self, text: str) -> None:
-        self.typed.append(text)
+    async def takes_notice(self) -> bool:
+        return await self.is_idle()
+
+    async def give_notice(self, text: str) -> bool:
+        if await self.is_idle():
+            self.typed.append(text)
+            return True
+        return False
 
     async def break_off(self) -> bool:
         self.broken_off += 1

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from server.config import AgentConfig, SecretUnavailable, resolve_secret
@@ -55,6 +56,24 @@ def working_directory(run: Run) -> Path:
     if not run.workdir.is_dir():
         raise CannotLaunch(f"There is no folder {run.workdir}: make it, or change workdir in agents.yaml.")
     return run.workdir.resolve()
+
+
+def refuse_project_settings(run: Run, workdir: Path, title: str, names: Sequence[str]) -> None:
+    """Refuse a work directory that brings settings for its CLI, which can start programs before anybody is asked.
+
+    Looked for in it and in those above it within the same repository. Raises CannotLaunch unless agents.yaml allows it.
+    """
+    if run.agent.options.get("trust_project") is True:
+        return
+    within = [workdir, *workdir.parents]
+    roots = [number for number, folder in enumerate(within) if (folder / ".git").exists()]
+    for folder in within[: roots[0] + 1 if roots else 1]:
+        for name in names:
+            if (folder / name).exists():
+                raise CannotLaunch(
+                    f"{folder / name} brings settings for {title} that can start programs: look at it, then allow it"
+                    f" for {run.agent.name} with options: {{ trust_project: true }}."
+                )
 
 
 def _secrets(agent: AgentConfig) -> dict[str, str]:

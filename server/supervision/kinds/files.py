@@ -64,3 +64,12 @@ def socket_path(folder: Path, name: str) -> Path:
     if short.is_symlink() or short.stat().st_uid != os.getuid():
         raise PermissionError(f"{short} is not ours; remove it, or choose a shorter data folder")
     return short / (hashlib.sha256(os.fsencode(path)).hexdigest()[:16] + ".s")
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of both; where both say something, `above` wins, and maps in them are merged likewise."""
+    result = dict(below)
+    for name, value in above.items():
+        inner = result.get(name)
+        result[name] = merged(inner, value) if isinstance(value, Mapping) and isinstance(inner, Mapping) else value
+    return result

@@ -68,6 +68,13 @@ class Activity:
     reason: str
     source: str
     """hook | session file | mcp | transcript | screen"""
+    code: str = ""
+    """A word for the reason: permission, question, login, billing, account, model, rate_limit, overloaded,
+    server_error, retry, turn_failed, tool, prompt, compaction, turn, …"""
+
+
+LASTING = frozenset({"login", "billing", "account", "model", "rate_limit", "overloaded", "server_error"})
+"""Reasons that last although the CLI waits at its prompt again: only its next turn ends them."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ class Kind(Protocol):
 
         `socket`: the CLI's messaging socket, for composed text. `hook_context`: the answer to a hook of its turn.
         `paste`: typed at an idle prompt, where it has a person's authority: for notices of our own, never for what
-        another member wrote.
+        another member wrote. `queue`: the same, for a CLI that is in a turn and takes prompts into a queue of its own.
         """
 
     @property
@@ -147,3 +154,6 @@ class Kind(Protocol):
 
     def paste(self, text: str) -> Sequence[bytes]:
         """Return the writes, PAUSE_S apart, that submit a text at an idle prompt."""
+
+    def queue(self, run: Run, text: str) -> bool:
+        """Put a text into the CLI's own queue of prompts, and tell whether it was taken; for the way `queue`."""

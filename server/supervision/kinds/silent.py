@@ -32,3 +32,6 @@ class Silent:
 
     def paste(self, text: str) -> Sequence[bytes]:
         return ()
+
+    def queue(self, run: Run, text: str) -> bool:
+        return False

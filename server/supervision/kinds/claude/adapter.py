@@ -106,6 +106,9 @@ class Claude:
     def paste(self, text: str) -> Sequence[bytes]:
         return typed_lines(text)
 
+    def queue(self, run: Run, text: str) -> bool:
+        return False
+
 
 def _program(agent: AgentConfig) -> str | None:
     if agent.command:

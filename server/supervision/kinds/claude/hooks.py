@@ -6,7 +6,7 @@ from typing import Any
 
 from server.supervision.kinds.kind import Activity, HookMeaning
 from server.supervision.kinds.mcp_config import SERVER_NAME
-from server.supervision.prompt_text import clean_text
+from server.supervision.kinds.telling import short, tool_in_words
 
 REPORTED_EVENTS = (
     "UserPromptSubmit",
@@ -28,18 +28,17 @@ _LIMITED = {
     "server_error": "the model service does not answer as it should",
 }
 _NEEDS_SOMEONE = {
-    "authentication_failed": "it is not signed in: type /login in its terminal, or give it a key",
-    "billing_error": "its account has no credit left",
-    "oauth_org_not_allowed": "its account may not be used by this organisation",
-    "account_on_hold": "its account is on hold",
-    "verification_required": "its account wants a verification",
-    "model_not_found": "its model does not exist: correct model in agents.yaml",
+    "authentication_failed": ("login", "it is not signed in: type /login in its terminal, or give it a key"),
+    "billing_error": ("billing", "its account has no credit left"),
+    "oauth_org_not_allowed": ("account", "its account may not be used by this organisation"),
+    "account_on_hold": ("account", "its account is on hold"),
+    "verification_required": ("account", "its account wants a verification"),
+    "model_not_found": ("model", "its model does not exist: correct model in agents.yaml"),
 }
 _EDITING = {"Edit": "file_path", "MultiEdit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path"}
 """Tools that change a file, and the argument that names it."""
 _TAKING_CONTEXT = ("UserPromptSubmit", "PostToolUse")
 """Hooks whose answer may put a text before the model: as the turn begins, and with the result of a tool."""
-_LONGEST_DETAIL = 120
 _OWN_TOOLS = f"mcp__{SERVER_NAME}__"
 _CONSENT = {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": {"behavior": "allow"}}}
 
@@ -56,7 +55,7 @@ def meaning_of(payload: Mapping[str, object]) -> HookMeaning:
     event = str(payload.get("hook_event_name"))
     prompt = payload.get("prompt") if event == "UserPromptSubmit" else None
     return HookMeaning(
-        activity=Activity(*activity, source="hook") if activity else None,
+        activity=Activity(activity[0], activity[1], "hook", activity[2]) if activity else None,
         prompt=prompt if isinstance(prompt, str) else None,
         edited=_edited(payload),
         session_id=_session(payload),
@@ -83,60 +82,44 @@ def _edited(payload: Mapping[str, object]) -> str | None:
     return path if isinstance(path, str) and path else None
 
 
-def _activity(payload: Mapping[str, object]) -> tuple[str, str] | None:
+def _activity(payload: Mapping[str, object]) -> tuple[str, str, str] | None:
     match payload.get("hook_event_name"):
         case "UserPromptSubmit":
-            return "working", "reading a prompt"
+            return "working", "reading a prompt", "prompt"
         case "PreToolUse":
-            return "working", _tool(payload)
+            return "working", tool_in_words(payload, _OWN_TOOLS), "tool"
         case "PostToolUse" | "PostToolUseFailure":
-            return "working", f"after {_tool(payload)}"
+            return "working", f"after {tool_in_words(payload, _OWN_TOOLS)}", "turn"
         case "PreCompact":
-            return "working", "compacting its conversation"
+            return "working", "compacting its conversation", "compaction"
         case "PermissionRequest" if payload.get("tool_name") == "AskUserQuestion":
-            return "needs_you", f"asks: {_question(payload)}"
+            return "needs_you", f"asks: {_question(payload)}", "question"
         case "PermissionRequest":
-            return "needs_you", f"permission: {_tool(payload)}"
+            return "needs_you", f"permission: {tool_in_words(payload, _OWN_TOOLS)}", "permission"
         case "Notification" if payload.get("notification_type") == "permission_prompt":
-            return "needs_you", _short(payload.get("message")) or "permission"
+            return "needs_you", short(payload.get("message")) or "permission", "permission"
         case "Notification" if payload.get("notification_type") == "idle_prompt":
-            return "idle", "waits for a prompt"
+            return "idle", "waits for a prompt", "prompt"
         case "Stop":
-            return "idle", "turn finished"
+            return "idle", "turn finished", "turn"
         case "StopFailure":
-            return _failure(_short(payload.get("error")), _short(payload.get("last_assistant_message")))
+            return _failure(short(payload.get("error")), short(payload.get("last_assistant_message")))
         case _:
             return None
 
 
-def _failure(error: str, detail: str) -> tuple[str, str]:
+def _failure(error: str, detail: str) -> tuple[str, str, str]:
     if error in _NEEDS_SOMEONE:
-        return "needs_you", _NEEDS_SOMEONE[error]
+        code, reason = _NEEDS_SOMEONE[error]
+        return "needs_you", reason, code
     if error in _LIMITED:
-        return "limited", f"{_LIMITED[error]}: {detail}" if detail else _LIMITED[error]
-    return "idle", f"its turn failed: {detail or error or 'no reason given'}"
-
-
-def _tool(payload: Mapping[str, object]) -> str:
-    """Name the tool with the argument that says most."""
-    name = _short(payload.get("tool_name")).removeprefix(_OWN_TOOLS)
-    arguments: Any = payload.get("tool_input")
-    if not isinstance(arguments, dict):
-        return name
-    for key in ("command", "file_path", "pattern", "url", "query", "channel", "description"):
-        if isinstance(arguments.get(key), str):
-            return f"{name}: {_short(arguments[key])}"
-    return name
+        return "limited", f"{_LIMITED[error]}: {detail}" if detail else _LIMITED[error], error
+    return "idle", f"its turn failed: {detail or error or 'no reason given'}", "turn_failed"
 
 
 def _question(payload: Mapping[str, object]) -> str:
     arguments: Any = payload.get("tool_input")
     try:
-        return _short(arguments["questions"][0]["question"])
+        return short(arguments["questions"][0]["question"])
     except (KeyError, IndexError, TypeError):
         return "a question"
-
-
-def _short(value: object) -> str:
-    text = " ".join(clean_text(value[: 10 * _LONGEST_DETAIL]).split()) if isinstance(value, str) else ""
-    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"

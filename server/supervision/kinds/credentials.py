@@ -1,0 +1,48 @@
+"""What lets a CLI use its model service: a key by reference, or a copy of a person's own sign-in."""
+
+import os
+import shutil
+from pathlib import Path
+
+from server.config import AgentConfig, SecretUnavailable, resolve_secret
+from server.supervision.kinds.kind import CannotLaunch
+
+NO_KEY = "no-key-needed"
+"""Sent to a service that asks for none: without any key a CLI wants a sign-in."""
+
+
+def provider_secret(agent: AgentConfig) -> str | None:
+    """Return the key or token of an agent's provider; None if it names none.
+
+    Raises CannotLaunch if it cannot be read, and if the provider needs a key and names none.
+    """
+    provider = agent.provider
+    if provider is None:
+        return None
+    try:
+        secret = resolve_secret(provider.secret) if provider.secret else None
+    except SecretUnavailable as error:
+        raise CannotLaunch(f"The key of provider {provider.name} is not there: {error}.") from None
+    if provider.auth == "api_key" and secret is None:
+        raise CannotLaunch(f"Provider {provider.name} needs a key: add token to it in agents.yaml.")
+    return secret
+
+
+def sign_in_folder(agent: AgentConfig, default: str) -> Path:
+    """Return the folder with the sign-in that an agent shares."""
+    provider = agent.provider
+    return provider.config_dir if provider and provider.config_dir else Path(default).expanduser()
+
+
+def share_file(source: Path, copy: Path) -> bool:
+    """Copy a sign-in into an agent's folder unless the agent's is newer; tell whether the agent has one now."""
+    if not source.is_file() or (copy.is_file() and copy.stat().st_mtime >= source.stat().st_mtime):
+        return copy.is_file()
+    new = copy.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        opened.write(source.read_bytes())
+    shutil.copystat(source, new)
+    new.chmod(0o600)
+    new.replace(copy)
+    return True

@@ -1,0 +1,48 @@
+"""Records that a CLI keeps as lines, mostly of JSON: read from the front, or from the end."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+_TAIL_BYTES = 256 * 1024
+"""Of a record, read from its end."""
+
+
+def lines_of(file: Path) -> Iterator[str]:
+    """Yield a file's lines; none, if it cannot be read."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            yield from opened
+    except OSError:
+        return
+
+
+def last_lines(file: Path) -> Iterator[str]:
+    """Yield the whole lines of a file's end, the newest first."""
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, 2)
+            opened.seek(max(0, size - _TAIL_BYTES))
+            lines = opened.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return
+    yield from reversed(lines[1:] if size > _TAIL_BYTES else lines)
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """Return the JSON object of a line; an empty one for a torn line or something else."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def moment_ms(text: object) -> int:
+    """Return the UTC milliseconds of an ISO 8601 time; 0 for what is none."""
+    try:
+        return round(datetime.fromisoformat(str(text)).timestamp() * 1000)
+    except ValueError:
+        return 0
