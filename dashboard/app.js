@@ -20,6 +20,7 @@ import { loadSchedules, reduceSchedules, state as scheduleState } from "./stores
 import { loadState, reduceState, state as sharedState } from "./stores/state.js";
 import { load as loadSession, me, signIn, signOut, signedIn } from "./stores/session.js";
 import { loadTasks, reduceTasks, state as taskState } from "./stores/tasks.js";
+import { PAID, cost, loadUsage, reduceUsage, short, today } from "./stores/usage.js";
 import { theme, nextTheme } from "./stores/theme.js";
 import { AgentView } from "./views/agent.js";
 import { AgentsView } from "./views/agents.js";
@@ -37,6 +38,7 @@ import { SignIn } from "./views/sign-in.js";
 import { StateView } from "./views/state.js";
 import { Sidebar } from "./views/sidebar.js";
 import { TasksView } from "./views/tasks.js";
+import { UsageView } from "./views/usage.js";
 import { TerminalView } from "./views/terminal.js";
 import { Avatar } from "./components/avatar.js";
 import { Empty } from "./components/faces.js";
@@ -44,6 +46,7 @@ import { Glyph } from "./components/state.js";
 import { clockSeconds } from "./components/relative-time.js";
 
 const REDUCERS = [
+  reduceUsage,
   members.reduce,
   reduceChannels,
   agents.reduce,
@@ -119,6 +122,7 @@ function View() {
     case "schedules": return html`<${SchedulesView} />`;
     case "state": return html`<${StateView} />`;
     case "files": return html`<${FilesView} />`;
+    case "usage": return html`<${UsageView} />`;
     case "search": return html`<${SearchView} />`;
     case "audit": return html`<${AuditView} />`;
     case "settings": return html`<${SettingsView} />`;
@@ -137,6 +141,7 @@ function Top({ onSearch }) {
     <a class="team" href="/" aria-label=${`Team ${document.documentElement.dataset.team}, home`}>${icon("mark")}${document.documentElement.dataset.team}</a>
     <button class="jump desk" onClick=${onSearch}>${icon("search")}<span>Search or jump to…</span><kbd class="push">Ctrl K</kbd></button><span class="phone"></span>
     <div class="end"><${Pill} />
+      ${today.value.length > 0 && html`<a class="spent desk" href="/usage" aria-label="Used today">${today.value.map((used) => html`<span key=${used.billing} title=${`${PAID[used.billing]}, today`}>${used.billing === "plan" ? `plan ${short(used.tokens)} tok` : used.cost_usd === null ? `${short(used.tokens)} tok` : `${cost(used)}`}</span>`)} today</a>`}
       ${waits() > 0 && html`<a class="needs-pill desk" href="/">${icon("s-needs")}<span>${waits()} need${waits() === 1 ? "s" : ""} you</span></a>`}
       ${newVersion.value && html`<button class="btn sm" onClick=${() => location.reload()}>New version ready · Reload</button>`}
       <button class="btn quiet only phone" aria-label="Search" onClick=${onSearch}>${icon("search")}</button>
@@ -177,6 +182,9 @@ function TabBar() {
     <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a>
     <a href="/more" aria-current=${here("more", ...PLACES.map(([, view]) => view))}>${icon("more", { class: "lg" })}More</a></nav>`;
 }
+
+// Ticks of use are not in the log: what was told while the stream was broken is asked for.
+effect(() => { if (connection.value.state === "live") void loadUsage(); });
 
 effect(() => {
   const { view, name } = route.value;

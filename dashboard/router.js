@@ -10,6 +10,7 @@ const PLACES = new Set([
   "state",
   "files",
   "search",
+  "usage",
   "audit",
   "settings",
   "more",

@@ -10,7 +10,7 @@ import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,6 +41,7 @@ from server.supervision.clockwork import Clockwork
 from server.supervision.launch import Premises
 from server.supervision.prompt_text import clean_text
 from server.supervision.supervisor import Supervisor
+from server.terminals.cgroup import find_delegated
 from server.web.agent_reports import Receivers, add_reports
 from server.web.backups import BackupRoutes
 from server.web.channel_export import ChannelExports
@@ -163,7 +164,8 @@ class Office:
         self.stream = Stream(feed, wall_clock, tools.menu_version)
         self.stream.presence_changed = self._presence_changed
         self._attendance = Attendance(dispatch, feed, wall_clock)
-        self.supervisor = Supervisor(config.agents, Premises(agents_folder, self.url), dispatch, feed, os.urandom)
+        premises = Premises(agents_folder, self.url, find_delegated())
+        self.supervisor = Supervisor(config.agents, premises, dispatch, feed, os.urandom)
         self._clockwork = Clockwork(dispatch)
         self._tell_service_manager = service_manager()
         self._pulse = Pulse(self._tell_service_manager)
@@ -309,6 +311,7 @@ async def _seat(store: Store, config: Config) -> None:
             session_id=str(uuid.uuid4()),
         )
         await store.run("set_guard_limits", member=agent.name, limits=agent.guards or config.guards)
+        await store.run("ensure_budget", agent=agent.name, **asdict(agent.budget))
     humans = [human.name for human in config.humans]
     for channel in config.channels:
         members_of = [agent.name for agent in config.agents if channel.id in agent.channels]

@@ -5,6 +5,7 @@ import { ask, asked, condition } from "../stores/agents.js";
 import { mayOperate } from "../stores/session.js";
 import { Avatar } from "./avatar.js";
 import { Source, State } from "./state.js";
+import { UsageLine } from "./usage-line.js";
 import { Age } from "./relative-time.js";
 
 /** @param {{agent: any}} props */
@@ -21,7 +22,7 @@ export function AgentCard({ agent }) {
 /** @param {any} agent */
 function facts(agent) {
   const up = ["starting", "ready", "degraded", "stopping"].includes(agent.state) && agent.started_at;
-  return html`<div><dt>up</dt><dd>${up ? html`<${Age} at=${agent.started_at} />` : "–"}</dd></div><div><dt>restarts</dt><dd>${agent.restarts}</dd></div>`;
+  return html`<div><dt>up</dt><dd>${up ? html`<${Age} at=${agent.started_at} />` : "–"}</dd></div><div><dt>restarts</dt><dd>${agent.restarts}</dd></div><${UsageLine} agent=${agent} />`;
 }
 
 /** @param {{agent: any}} props */
@@ -30,9 +31,10 @@ export function AgentActions({ agent }) {
   const running = ["starting", "ready", "degraded", "blocked", "stopping"].includes(agent.state);
   const waits = asked.value[agent.name];
   const busy = Boolean(waits && !waits.error) || agent.state === "stopping";
-  const button = (/** @type {"start"|"stop"|"restart"} */ action, /** @type {string} */ glyph, /** @type {string} */ label) =>
+  const button = (/** @type {"start"|"stop"|"restart"|"pause"|"resume"} */ action, /** @type {string} */ glyph, /** @type {string} */ label) =>
     html`<button class=${`btn sm ${busy ? "pending" : ""}`} disabled=${busy} onClick=${() => ask(agent.name, action)} aria-label=${`${label} ${agent.name}`}>${icon(glyph)}${label}</button>`;
   return html`<div class="row wrap">
+    ${mayOperate() && (agent.paused_at ? button("resume", "play", "Resume") : running && button("pause", "pause", "Pause"))}
     ${mayOperate() && (running ? html`${button("stop", "stop", "Stop")}${button("restart", "restart", "Restart")}` : button("start", "play", "Start"))}
     <a class="btn quiet only sm" href=${`/dm/${agent.name}`} title="Message" aria-label=${`Message ${agent.name}`}>${icon("chat")}</a>
     <a class="btn quiet only sm" href=${`/agents/${agent.name}/terminal`} title="Terminal" aria-label=${`Terminal of ${agent.name}`}>${icon("terminal")}</a>

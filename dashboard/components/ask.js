@@ -5,7 +5,7 @@ import { isSnoozed, mayDecide, resolve, snooze } from "../stores/approvals.js";
 import { Avatar, Name } from "./avatar.js";
 import { Age, clock } from "./relative-time.js";
 
-const KINDS = { action: "permission", spending: "spending", agent: "agent", question: "question", state: "state", tool: "permission", guard: "loop guard" };
+const KINDS = { action: "permission", spending: "spending", agent: "agent", question: "question", budget: "budget", state: "state", tool: "permission", guard: "loop guard" };
 const SNOOZE_S = 3600;
 
 /** @param {{row: any, isOpen?: boolean}} props */
@@ -35,6 +35,7 @@ export function Ask({ row, isOpen = false }) {
       : row.kind === "question" ? html`
         ${row.options.map((/** @type {string} */ option) => html`<button key=${option} class="btn primary" disabled=${busy} onClick=${() => decide({ answer: option })}>${option}</button>`)}
         <form class="row" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); if (answer.trim()) decide({ answer }); }}><input class="input" aria-label=${`Answer ${row.id}`} placeholder="Answer in words" maxlength="2000" value=${answer} onInput=${(/** @type {Event} */ event) => setAnswer(/** @type {HTMLInputElement} */ (event.target).value)} /><button class="btn" disabled=${busy}>Answer</button></form>`
+      : row.kind === "budget" ? row.options.map((/** @type {string} */ option, /** @type {number} */ at) => html`<button key=${option} class=${`btn ${at ? "" : "primary"}`} disabled=${busy} onClick=${() => decide({ approved: at === 0, answer: option })}>${option.charAt(0).toUpperCase()}${option.slice(1)}</button>`)
       : html`<button class="btn primary" disabled=${busy} onClick=${() => decide({ approved: true })}>Approve</button><button class="btn" disabled=${busy} onClick=${reject}>Reject…</button>`}
       <button class="btn quiet push" disabled=${busy} onClick=${() => void run(() => snooze(row, SNOOZE_S))}>${icon("moon")}Snooze 1 h</button></footer>`
     : html`<footer><span class="muted">Not yours to decide.</span></footer>`}</details>`;

@@ -9,7 +9,7 @@ export const agents = collection("name", { "agent.created": "agent", "agent.stat
 /** Actions asked for and not answered yet, or refused: agent → {action, error}. */
 export const asked = signal(/** @type {Record<string, {action: string, error: string}>} */ ({}));
 
-/** @param {string} name @param {"start"|"stop"|"restart"} action */
+/** @param {string} name @param {"start"|"stop"|"restart"|"pause"|"resume"} action */
 export async function ask(name, action) {
   asked.value = { ...asked.value, [name]: { action, error: "" } };
   try {
@@ -34,6 +34,9 @@ export function condition(agent) {
   if (agent.kind === "external") {
     return { look: agent.connected ? "working" : "unknown", word: agent.connected ? "Connected" : "Not connected", why: "connects by itself", since: agent.since, source: "its own connection" };
   }
+  if (agent.paused_at && (agent.state === "ready" || agent.state === "degraded")) {
+    return { look: "paused", word: "Paused", why: agent.paused_reason, since: agent.paused_at, source: `by ${agent.paused_by}` };
+  }
   if (agent.state === "ready" && agent.activity !== "unknown") {
     const word = WORDS[/** @type {keyof WORDS} */ (agent.activity)];
     return { look: BY_ACTIVITY[/** @type {keyof BY_ACTIVITY} */ (agent.activity)], word, why: agent.activity_reason, since: agent.activity_since, source: agent.activity_source };
@@ -45,7 +48,7 @@ export function condition(agent) {
 
 /** @param {any} agent */
 export const needsYou = (agent) => FAILED.has(agent.state) || condition(agent).look === "needs";
-const RANK = { needs: 0, failed: 1, backoff: 2, stalled: 3, limited: 4, working: 5, starting: 6, idle: 7, unknown: 8, done: 9, stopped: 10 };
+const RANK = { needs: 0, failed: 1, backoff: 2, stalled: 3, limited: 4, paused: 4.5, working: 5, starting: 6, idle: 7, unknown: 8, done: 9, stopped: 10 };
 /** Agents by the cost of waiting. */
 export const ranked = computed(() =>
   [...agents.rows.value.values()].sort((a, b) => (RANK[/** @type {keyof RANK} */ (condition(a).look)] ?? 9) - (RANK[/** @type {keyof RANK} */ (condition(b).look)] ?? 9) || a.name.localeCompare(b.name)));

@@ -37,4 +37,6 @@ function take(session) {
 
 /** Whether the signed-in human may start and stop agents, and type into terminals. */
 export const mayOperate = () => me.value?.role === "chairman" || me.value?.role === "operator";
+/** Whether they may set what agents may cost. */
+export const maySetBudgets = mayOperate;
 export const maySpeak = () => me.value?.role !== "viewer";

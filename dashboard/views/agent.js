@@ -7,6 +7,8 @@ import { AgentActions } from "../components/agent-card.js";
 import { Avatar } from "../components/avatar.js";
 import { Empty, Failed } from "../components/faces.js";
 import { Source, State } from "../components/state.js";
+import { BudgetMeters, UsageLine } from "../components/usage-line.js";
+import { usageOf } from "../stores/usage.js";
 import { Age } from "../components/relative-time.js";
 
 /** @param {{name: string}} props */
@@ -28,9 +30,22 @@ export function AgentView({ name }) {
         <dt>started</dt><dd>${agent.started_at ? html`<${Age} at=${agent.started_at} /> ago, run ${agent.generation}` : "–"}</dd>
         <dt>restarts</dt><dd>${agent.restarts}${agent.next_start_at ? `, next start ${new Date(agent.next_start_at).toLocaleTimeString()}` : ""}</dd>
         <dt>wanted</dt><dd>${agent.wanted}</dd>${agent.command && html`<dt>command</dt><dd class="mono">${agent.command}</dd>`}</dl></div></section>
+      <${Use} agent=${agent} />
       <section class="tile" aria-label="Last ends"><header><h2>Last ends</h2></header>
         ${problem ? html`<${Failed} title="Not to be had" text=${problem} />` : exits.length ? html`<ul class="rows">${exits.map((end) => html`<li key=${end.run_id}><details><summary>run ${end.generation}: ${how(end)}, <${Age} at=${end.ended_at} /> ago</summary><pre class="cmd" tabindex="0">${end.tail || "no output"}</pre></details></li>`)}</ul>` : html`<p class="in muted">It has not ended yet.</p>`}</section>
     </div></div></main></div>`;
+}
+
+const BOUNDS = /** @type {Record<string, string>} */ ({ memory: "memory", cpu: "processors", pids: "processes", open_files: "open files" });
+const MEANS = /** @type {Record<string, string>} */ ({ cgroup: "by a control group", rlimit: "by a limit of processes", watch: "watched", none: "not in force" });
+
+/** What it uses, and what bounds it. @param {{agent: any}} props */
+function Use({ agent }) {
+  const usage = usageOf(agent.name);
+  const bounds = Object.entries(agent.limits).filter(([, bound]) => bound.limit !== null);
+  return html`<section class="tile" aria-label="Use"><header><h2>Use</h2><a class="push" href="/usage">All usage</a></header><div class="in stack"><dl class="facts"><${UsageLine} agent=${agent} /></dl>
+    ${usage?.budgets.length > 0 && html`<${BudgetMeters} usage=${usage} />`}
+    <dl class="kv">${bounds.map(([name, bound]) => html`<dt key=${name}>${BOUNDS[name]}</dt><dd key=${`${name} is`}>${name === "memory" ? `${Math.round(bound.limit / 2 ** 20)} MiB` : bound.limit} <span class="muted">${MEANS[bound.by]}: ${bound.detail}</span></dd>`)}</dl></div></section>`;
 }
 
 /** @param {any} end */

@@ -6,6 +6,7 @@ export const PLACES = /** @type {const} */ ([
   ["/schedules", "schedules", "clock", "Schedules"],
   ["/state", "state", "braces", "State"],
   ["/files", "files", "folder", "Files"],
+  ["/usage", "usage", "usage", "Usage"],
   ["/audit", "audit", "shield", "Audit"],
   ["/settings", "settings", "sliders", "Settings"],
 ]);

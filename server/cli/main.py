@@ -34,6 +34,8 @@ _COMMANDS = {
     "answer": ("needs", "Answer a question."),
     "snooze": ("needs", "Put a request aside for a while."),
     "guards": ("guards", "Show which agents are paused as they only talk to each other, and decide."),
+    "usage": ("usage", "Show what agents use: tokens, cost, time."),
+    "budget": ("usage", "Set and show what agents may cost."),
     "task": ("task", "Add, list, take and finish tasks."),
     "schedule": ("schedule", "Try out, add, list, pause, run and remove schedules."),
     "state": ("state", "Read and write shared state."),

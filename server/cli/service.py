@@ -27,6 +27,9 @@ WorkingDirectory={folder}
 UMask=0077
 # The server alone is ended: agents live on in their holders, and the next start finds them.
 KillMode=process
+# Each agent gets a control group of its own below this one, beside the server's (systemd 254 or newer).
+Delegate=memory pids cpu
+DelegateSubgroup=office
 Restart=on-failure
 RestartSec=2
 # A server whose event loop hangs misses its beats and is started anew.

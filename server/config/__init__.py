@@ -18,11 +18,13 @@ from server.config.load import team_file as team_file
 from server.config.model import DEFAULT_PORT as DEFAULT_PORT
 from server.config.model import AgentConfig as AgentConfig
 from server.config.model import BackupPlan as BackupPlan
+from server.config.model import BudgetConfig as BudgetConfig
 from server.config.model import ChannelConfig as ChannelConfig
 from server.config.model import Config as Config
 from server.config.model import DigestConfig as DigestConfig
 from server.config.model import Guards as Guards
 from server.config.model import HumanConfig as HumanConfig
+from server.config.model import LimitsConfig as LimitsConfig
 from server.config.model import Location as Location
 from server.config.model import Notifications as Notifications
 from server.config.model import NotificationTarget as NotificationTarget

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from server.config import keys
+from server.config.bounds import read_budget, read_limits
 from server.config.document import Value, merge
 from server.config.model import AgentConfig, Guards, Provider, RestartPolicy
 from server.config.paths import path_from
@@ -151,6 +152,8 @@ class AgentReader:
             autostart=self._autostart(section),
             enabled=section.flag("enabled", True),
             restart=self._restart(section),
+            budget=read_budget(section.section("budget")),
+            limits=read_limits(section.section("limits")),
             stop_grace_s=self._stop(section),
             description=section.text("description"),
             options=MappingProxyType(self._options(section, kind if name else None)),

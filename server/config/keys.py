@@ -48,14 +48,12 @@ PROVIDER = ("auth", "base_url", "token", "config_dir")
 
 SETTINGS = (
     "kind", "role", "rights", "prompt", "model", "command", "workdir", "env", "restart", "stop", "session",
-    "permissions", "channels", "autostart", "enabled", "description", "options", "guards",
+    "permissions", "channels", "autostart", "enabled", "description", "options", "guards", "budget", "limits",
 )  # fmt: skip
 """Of an agent, a role and the defaults."""
 AGENT_ONLY = ("count",)
 ROLE = (*(key for key in SETTINGS if key != "role"), "extends")
 SETTINGS_NOT_YET = {
-    "limits": "No limit on memory, processors or processes would be kept.",
-    "budget": "No budget would be kept; watch the cost at your provider.",
     "on_rate_limit": "An agent whose provider refuses it is shown as limited; nothing else is done.",
     "tools": "Every agent gets the tools of its rights.",
     "notify": "Nothing would be sent.",
@@ -109,6 +107,9 @@ ENV_OURS = ("HOME", "TMPDIR", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOM
 RESTART = ("policy", "backoff", "max", "within", "min_uptime")
 RESTART_POLICIES = ("never", "on-failure", "always")
 STOP = ("grace", "signal", "tree")
+BUDGET = ("per_day", "per_task", "per_month", "warn_at", "on_exceed")
+ON_EXCEED = ("notify", "pause_and_ask", "stop")
+LIMITS = ("memory", "cpu", "pids", "open_files")
 SESSION = ("resume",)
 PERMISSIONS = ("mode", "i_understand")
 PERMISSIONS_NOT_YET = {

@@ -50,6 +50,30 @@ class Guards:
 
 
 @dataclass(frozen=True)
+class BudgetConfig:
+    """What an agent may cost: amounts as written, `10usd` or `2h`; None: no limit."""
+
+    per_day: str | None = None
+    per_task: str | None = None
+    per_month: str | None = None
+    warn_at: int = 80
+    """Percent."""
+    on_exceed: str = "pause_and_ask"
+    """notify | pause_and_ask | stop"""
+
+
+@dataclass(frozen=True)
+class LimitsConfig:
+    """What an agent's processes may take; None: what every agent gets."""
+
+    memory_bytes: int | None = None
+    cpu: float | None = None
+    """Processors."""
+    pids: int | None = None
+    open_files: int | None = None
+
+
+@dataclass(frozen=True)
 class Provider:
     """Where an agent's model is reached, and with which credentials."""
 
@@ -91,6 +115,8 @@ class AgentConfig:
     autostart: bool = True
     enabled: bool = True
     restart: RestartPolicy = field(default_factory=RestartPolicy)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     stop_grace_s: float = 15.0
     """From the polite request to the kill of the whole process tree."""
     description: str = ""

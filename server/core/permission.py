@@ -42,6 +42,7 @@ MANAGE_MEMBERS = Permission(
 MANAGE_DATA = Permission(
     "manage_data", "Make backups, and say how long messages are kept.", frozenset({"chairman", SYSTEM_ROLE})
 )
+MANAGE_BUDGETS = Permission("manage_budgets", "Set what agents may cost.", frozenset({"chairman", "operator"}))
 READ_AUDIT = Permission("read_audit", "Read who changed what.", frozenset({"chairman", "operator"}))
 MANAGE_NOTIFICATIONS = Permission(
     "manage_notifications",
@@ -53,5 +54,5 @@ ANYBODY = Permission("anybody", "Needs no credentials.", _EVERYBODY | {SYSTEM_RO
 
 PERMISSIONS = (
     *(READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, MANAGE_MEMBERS, READ_AUDIT, MANAGE_DATA),
-    *(MANAGE_NOTIFICATIONS, SYSTEM, ANYBODY),
+    *(MANAGE_NOTIFICATIONS, MANAGE_BUDGETS, SYSTEM, ANYBODY),
 )

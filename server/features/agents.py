@@ -37,6 +37,18 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit of an agent's process, as it is in force."""
+
+    limit: float | None
+    """Bytes, processors, processes or files; null: none was asked for."""
+    by: str
+    """cgroup (the whole tree), rlimit (each process, or all of the user's), none."""
+    detail: str
+    """What it does not bound, or why it is not in force."""
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One agent: wanted, actual, and how that is known. `state` is of its process, `activity` of what it does."""
 
@@ -63,6 +75,12 @@ class Agent:
     started_at: str | None
     restarts: int
     next_start_at: str | None
+    paused_reason: str
+    """Why nothing is delivered to it for now, and its turn was interrupted; empty: it is not paused."""
+    paused_by: str
+    paused_at: str | None
+    limits: dict[str, Bound]
+    """What bounds its process, by memory, cpu, pids and open_files; empty before its first start."""
     last_exit: Exit | None
 
 
@@ -109,6 +127,8 @@ def _describe_agents(agents: Agents) -> str:
 
 def describe_state(agent: Agent) -> str:
     """Say in a few words how an agent is, for a model or a person."""
+    if agent.paused_at is not None and agent.state in ("ready", "degraded"):
+        return f"paused, {agent.paused_reason}"
     if agent.state == "ready" and agent.activity != "unknown":
         return f"{agent.activity}, {agent.activity_reason}" if agent.activity_reason else agent.activity
     return f"{agent.state}, {agent.reason}" if agent.reason else agent.state
@@ -180,6 +200,12 @@ def restart_agent(call: Call, *, name: MemberName, reason: Note = "") -> Agent:
     Raises NotFound, Conflict.
     """
     return _ask(call, name, "restart", "running", reason)
+
+
+@command(allow=SYSTEM, emits=[AgentStatus])
+def report_limits(call: Call, *, name: MemberName, limits: dict[str, Bound]) -> Agent:
+    """Record what bounds an agent's process now."""
+    return change_agent(call, name, {"limits": orjson.dumps(limits).decode()})
 
 
 @command(allow=SYSTEM, emits=[AgentCreated, AgentStatus])
@@ -379,6 +405,29 @@ def find_agent(transaction: Transaction, name: str) -> Agent:
     return found[0]
 
 
+def with_process(call: Call, name: str) -> Agent:
+    """Return an agent that this office runs. Raises NotFound, Conflict."""
+    agent = find_agent(call.transaction, name)
+    if agent.kind == "external":
+        raise Conflict(f"“{name}” has no process here: it connects by itself.", hint="Start or stop it where it runs.")
+    return agent
+
+
+def change_agent(call: Call, name: str, fields: dict[str, Any]) -> Agent:
+    """Store new values of an agent, and tell if something is other than before."""
+    before = find_agent(call.transaction, name)
+    call.transaction.run(
+        f"UPDATE agent SET {', '.join(f'{field} = :{field}' for field in fields)} WHERE name = :name",  # noqa: S608
+        {**fields, "name": name},
+    )
+    return _changed(call, name, before)
+
+
+def stop(call: Call, name: str, reason: str) -> Agent:
+    """Ask the supervisor to stop an agent. Raises NotFound, Conflict."""
+    return _ask(call, name, "stop", "stopped", reason)
+
+
 def all_agents(transaction: Transaction) -> list[Agent]:
     return _select(transaction, "ORDER BY agent.name")
 
@@ -389,9 +438,7 @@ def unknown_agent(transaction: Transaction, name: str) -> NotFound:
 
 
 def _ask(call: Call, name: str, action: str, wanted: str, reason: str) -> Agent:
-    agent = find_agent(call.transaction, name)
-    if agent.kind == "external":
-        raise Conflict(f"“{name}” has no process here: it connects by itself.", hint="Start or stop it where it runs.")
+    agent = with_process(call, name)
     call.transaction.run(
         "UPDATE agent SET wanted = :wanted, request = request + 1 WHERE name = :name", {"name": name, "wanted": wanted}
     )
@@ -441,6 +488,10 @@ def _agent(row: Row) -> Agent:
         started_at=iso_or_none(row["started_at"]),
         restarts=row["restarts"],
         next_start_at=iso_or_none(row["next_start_at"]),
+        paused_reason=row["paused_reason"],
+        paused_by=row["paused_by"],
+        paused_at=iso_or_none(row["paused_at"]),
+        limits={name: Bound(**bound) for name, bound in orjson.loads(row["limits"]).items()},
         last_exit=None if row["last_exit"] is None else _exit(orjson.loads(row["last_exit"])),
     )
 

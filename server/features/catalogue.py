@@ -9,6 +9,7 @@ from server.features import (
     deliveries,
     figures,
     goals,
+    holding,
     knowledge,
     members,
     profiles,
@@ -34,6 +35,8 @@ from server.features.retention import policy, removal, sweeping
 from server.features.schedules import calendar, firing
 from server.features.state import gaps, past, routing, store, trail
 from server.features.tasks import board, claims, reading, reminders
+from server.features.usage import agents as usage_agents
+from server.features.usage import budgets, counting, exceeding, totals
 
 FEATURES = (
     team,
@@ -42,6 +45,7 @@ FEATURES = (
     members,
     sessions,
     agents,
+    holding,
     deliveries,
     channel_changes,
     adding,
@@ -81,6 +85,11 @@ FEATURES = (
     knowledge,
     goals,
     reservations,
+    totals,
+    budgets,
+    usage_agents,
+    exceeding,
+    counting,
     snapshot,
     terminals,
     audit,

@@ -52,6 +52,10 @@ class Desk(Protocol):
 
     @property
     def has_bridge(self) -> bool: ...
+
+    is_paused: bool
+    """What it is owed waits until somebody lets it go on."""
+
     async def is_idle(self) -> bool:
         """Say, read anew, whether it waits at its prompt now."""
 
@@ -167,7 +171,7 @@ class Courier:
     async def deliver(self) -> float | None:
         """Offer what can be offered now, and return when to look again (None: when woken)."""
         desk = self._desk
-        if not desk.ways or not desk.is_ready:
+        if not desk.ways or not desk.is_ready or desk.is_paused:
             return None
         if not self._has_looked:
             await self._reconcile()

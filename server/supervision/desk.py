@@ -18,10 +18,12 @@ from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
 from server.features.agents import Supervised
 from server.supervision import launch, lifecycle
+from server.supervision.bounds import WATCHED
 from server.supervision.courier import Courier
 from server.supervision.kinds.kind import LASTING, PAUSE_S, Activity, CannotLaunch, Kind, Run
 from server.supervision.launch import Premises
 from server.supervision.lifecycle import LIVE, Lifecycle, Step
+from server.supervision.meter import Meter
 from server.supervision.start_gate import StartGate
 from server.terminals import adoption
 from server.terminals.adoption import Finding
@@ -29,6 +31,7 @@ from server.terminals.attachment import Attachment
 from server.terminals.errors import AlreadyHeld, HolderFailed, HolderLost, InputFull
 from server.terminals.plain_text import plain_lines
 from server.terminals.record import ExitRecord, read_holder
+from server.terminals.resident import resident_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ CALM_TICK_S = 1.0
 SETTLE_MS = 1000
 """An agent whose kind tells nothing of itself is ready when it has stayed up for so long."""
 BRIDGE_MISSING_S = 30.0
+INTERRUPTING_S = 10.0
+"""After a pause: what was pushed a moment before it may yet begin a turn. Later it is a person who types."""
 TAIL_CHARACTERS = 4096
 _LIFE = TypeAdapter(Lifecycle)
 
@@ -58,6 +63,10 @@ class AgentDesk:
         self.kind = kind
         self.attachment: Attachment | None = None
         self.courier = Courier(self, dispatch, feed, lambda: random(6).hex())
+        self.meter = Meter(agent, kind, dispatch, feed)
+        self.is_paused = False
+        self._interrupting_until = 0.0
+        self._watched_bytes: int | None = None
         self._agent = agent
         self._premises = premises
         self._dispatch = dispatch
@@ -100,6 +109,14 @@ class AgentDesk:
         """Take a start, stop or restart that somebody asked for."""
         words = f"{action} asked by {by}" + (f": {reason}" if reason else "")
         self._mailbox.put_nowait(lifecycle.Asked(action, words))
+
+    async def held(self, action: str) -> None:
+        """Take that somebody paused the agent, or let it go on."""
+        self.is_paused = action == "pause"
+        if self.is_paused:
+            self._interrupting_until = time.monotonic() + INTERRUPTING_S
+            await self._end_turn()
+        self.courier.wake()
 
     def bridge_changed(self, run_id: str, present: bool) -> None:
         """Take note of a bridge of one run that has come or gone."""
@@ -174,6 +191,9 @@ class AgentDesk:
             self._life = _LIFE.validate_json(stored.lifecycle or "{}")
         wanted = stored.agent.wanted == "running" and self._agent.enabled
         self._life = replace(self._life, wanted=wanted, held=False)
+        self.is_paused = stored.agent.paused_at is not None
+        memory = stored.agent.limits.get("memory")
+        self._watched_bytes = int(memory.limit or 0) if memory is not None and memory.by == WATCHED else None
         if not self.kind.has_process:
             await self._store(replace(self._life, state="stopped", reason="connects by itself"))
             return
@@ -245,7 +265,7 @@ class AgentDesk:
         async with self._gate.passing():
             try:
                 run, plan = await launch.begin(self._premises, self._agent, self.kind, self._session_id, self._dispatch)
-                attachment = await launch.start(run, plan)
+                attachment, bounds = await launch.start(run, plan, self._premises)
             except CannotLaunch as failure:
                 self._mailbox.put_nowait(lifecycle.CouldNotStart(str(failure), permanent=True))
                 return
@@ -254,9 +274,12 @@ class AgentDesk:
                 self._mailbox.put_nowait(lifecycle.CouldNotStart(str(failure), permanent=False))
                 return
         self._run, self.attachment = run, attachment
+        self._watched_bytes = bounds.watched_bytes
+        await self._dispatch.as_system("report_limits", name=self.name, limits=dict(bounds.bounds))
         self._activity = None
         self._bridge_missing_since = None
         self.courier.run_started()
+        self.meter.begin()
         self._tasks.create_task(self._watch(attachment))
         await self._store(self._life)
 
@@ -293,6 +316,7 @@ class AgentDesk:
                 self.attachment = finding.attachment
                 self._tasks.create_task(self._watch(finding.attachment))
                 return
+        await self._count_the_rest()
         ended = await self._settle_end(finding)
         if self.attachment is attachment:
             self.attachment = None
@@ -320,6 +344,9 @@ class AgentDesk:
             await finding.attachment.close()
         if end is None:
             return lifecycle.Ended(None, None, why or "lost: nothing of it is alive and its end was not recorded")
+        if end.reason == "oom":
+            limit = (self._agent.limits.memory_bytes or 0) >> 20
+            why = f"it took more memory than its limit of {limit} MiB"
         return lifecycle.Ended(end.code, end.signal, end.tail if end.reason == "not_started" else why)
 
     async def _step(self, step: Step) -> None:
@@ -368,7 +395,13 @@ class AgentDesk:
 
     async def _look(self) -> None:
         """Look whether the agent is ready, and what it is doing."""
+        await self._watch_memory()
         seen = await self._observe()
+        if self._run is not None:
+            # Of a kind that tells nothing of itself all time counts.
+            await self.meter.look(self._run, is_working=seen is None or seen.activity == "working")
+        if self.is_paused and time.monotonic() < self._interrupting_until:
+            await self._end_turn()
         has_bridge = self.has_bridge or not self.kind.has_bridge
         if seen is not None and _is_news(seen, self._activity):
             await self.report_activity(seen)
@@ -384,6 +417,30 @@ class AgentDesk:
             self._bridge_missing_since = self._bridge_missing_since or now
             if now - self._bridge_missing_since > BRIDGE_MISSING_S:
                 self._mailbox.put_nowait(lifecycle.Weakened("its bridge is not connected: it has no team tools"))
+
+    async def _end_turn(self) -> None:
+        """Break off the turn that it is in, if it is in one."""
+        if self.attachment is not None and not await self.is_idle():
+            await self.break_off()
+
+    async def _watch_memory(self) -> None:
+        """End an agent that takes more memory than it may, where the system does not."""
+        attachment, most = self.attachment, self._watched_bytes
+        if attachment is None or not most:
+            return
+        taken = await asyncio.to_thread(resident_bytes, attachment.record.pid)
+        if taken > most:
+            logger.warning("agent %s takes %d MiB of memory, its limit is %d MiB", self.name, taken >> 20, most >> 20)
+            await attachment.kill_tree(because="oom")
+
+    async def _count_the_rest(self) -> None:
+        """Count what a run that has ended wrote down last."""
+        if self._run is None:
+            return
+        try:
+            await self.meter.count(self._run)
+        except Exception:
+            logger.exception("what agent %s used last could not be counted", self.name)
 
     async def _observe(self) -> Activity | None:
         attachment, run = self.attachment, self._run

@@ -1,6 +1,7 @@
 """Furnishes one run of an agent: its token, its folder's files, its command; then has a holder start it."""
 
 import asyncio
+import logging
 import os
 import uuid
 from dataclasses import dataclass
@@ -8,9 +9,14 @@ from pathlib import Path
 
 from server.config import AgentConfig
 from server.dispatch import Dispatch
+from server.supervision.bounds import Plan, plan_bounds, processes_of_user
 from server.supervision.kinds.kind import Kind, Launch, Run
+from server.terminals import cgroup
 from server.terminals import launch as terminals
 from server.terminals.attachment import Attachment
+from server.terminals.launch import HolderTuning
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,8 @@ class Premises:
 
     agents_folder: Path
     server_url: str
+    group_base: Path | None = None
+    """Control group below which agents can be given their own, if the system left one to the office."""
 
 
 def folder_of(premises: Premises, name: str) -> Path:
@@ -56,9 +64,13 @@ async def begin(
     return run, await asyncio.to_thread(_furnish, kind, run)
 
 
-async def start(run: Run, launch: Launch) -> Attachment:
-    """Have a holder start the agent. Raises AlreadyHeld, HolderFailed, HolderLost."""
-    return await terminals.launch(
+async def start(run: Run, launch: Launch, premises: Premises) -> tuple[Attachment, Plan]:
+    """Have a holder start the agent within its bounds, and return these too.
+
+    Raises AlreadyHeld, HolderFailed, HolderLost.
+    """
+    plan, group = await asyncio.to_thread(_bound, run, premises.group_base)
+    attachment = await terminals.launch(
         run.folder,
         run_id=run.run_id,
         generation=run.generation,
@@ -67,7 +79,23 @@ async def start(run: Run, launch: Launch) -> Attachment:
         working_directory=launch.working_directory,
         columns=launch.cols,
         rows=launch.rows,
+        tuning=HolderTuning(limits=plan.rlimits, group=group),
     )
+    return attachment, plan
+
+
+def _bound(run: Run, base: Path | None) -> tuple[Plan, Path | None]:
+    """Return the agent's bounds and its control group; one that cannot be made is told as none."""
+    uid = os.geteuid()
+    for controllers in (frozenset() if base is None else cgroup.controllers_of(base), frozenset[str]()):
+        plan = plan_bounds(run.agent.limits, controllers, uid, processes_of_user(uid))
+        if base is None or not plan.group:
+            return plan, None
+        try:
+            return plan, cgroup.make_group(base, run.agent.name, plan.group)
+        except OSError as failure:
+            logger.warning("agent %s gets no control group: %s", run.agent.name, failure)
+    return plan, None
 
 
 def _furnish(kind: Kind, run: Run) -> Launch:

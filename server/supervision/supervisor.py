@@ -1,6 +1,7 @@
 """All agents of an office: follows what is asked and owed, and hands it to the one desk that it concerns."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ from server.supervision.prompt_text import find_push_ids
 from server.supervision.start_gate import StartGate
 from server.terminals.attachment import Attachment
 
-_FOLLOWED = Filter(kinds=frozenset({"agent.asked", "message.delivery"}))
+logger = logging.getLogger(__name__)
+
+_FOLLOWED = Filter(kinds=frozenset({"agent.asked", "agent.held", "message.delivery"}))
 
 
 class Supervisor:
@@ -35,6 +38,7 @@ class Supervisor:
     ) -> None:
         self._dispatch = dispatch
         self._feed = feed
+        self._holding: asyncio.Queue[tuple[AgentDesk, str]] = asyncio.Queue()
         gate = StartGate()
         self._desks = {
             agent.name: AgentDesk(agent, kinds[agent.kind], premises, dispatch, feed, gate, random) for agent in agents
@@ -48,6 +52,7 @@ class Supervisor:
             await desk.open(starts=starts)
             running.append(tasks.create_task(desk.run(), name=f"desk of {desk.name}"))
             running.append(tasks.create_task(desk.courier.run(), name=f"courier of {desk.name}"))
+        running.append(tasks.create_task(self._hold(), name="holding of agents"))
         return running
 
     async def close(self) -> None:
@@ -97,12 +102,25 @@ class Supervisor:
         if desk is not None:
             desk.bridge_changed(run_id, present)
 
+    async def _hold(self) -> None:
+        """Do to each agent what was asked, in order, until cancelled."""
+        while True:
+            desk, action = await self._holding.get()
+            try:
+                await desk.held(action)
+            except Exception:
+                logger.exception("agent %s: %s could not be done", desk.name, action)
+
     def _on_event(self, event: StoredEvent) -> None:
         body = orjson.loads(event.body)
         if event.kind == "agent.asked":
             desk = self._desks.get(body["agent"])
             if desk is not None:
                 desk.asked(body["action"], body["reason"], event.actor)
+        elif event.kind == "agent.held":
+            desk = self._desks.get(body["agent"])
+            if desk is not None:
+                self._holding.put_nowait((desk, body["action"]))
         elif body["receipt"]["state"] == "stored":
             desk = self._desks.get(body["receipt"]["recipient"])
             if desk is not None:

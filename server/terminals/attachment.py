@@ -112,9 +112,12 @@ class Attachment:
         """Return the agent's pid and those of orphans of its tree; empty when the tree is."""
         return _PIDS.validate_python((await self._link.ask({"do": "children"})).get("children"))
 
-    async def kill_tree(self) -> KilledTree:
-        """Kill the agent and all that came of it, and look whether any of it is left, also by its run id."""
-        answer = await self._link.ask({"do": "kill"}, KILL_TIMEOUT_S)
+    async def kill_tree(self, *, because: str = "") -> KilledTree:
+        """Kill the agent and all that came of it, and look whether any of it is left, also by its run id.
+
+        `because`: `oom`, for the exit record; nothing else is told.
+        """
+        answer = await self._link.ask({"do": "kill", "because": because}, KILL_TIMEOUT_S)
         marked = await asyncio.to_thread(find_marked, self.record.run_id)
         left = {*_PIDS.validate_python(answer.get("survivors")), *(process.pid for process in marked)}
         return KilledTree(tuple(sorted(left)))

@@ -37,6 +37,8 @@ class HolderTuning:
     """How long an exit stays on offer when nobody acknowledges it; the record on disk stays."""
     umask: int = 0o022
     limits: Mapping[str, int] = field(default_factory=lambda: DEFAULT_LIMITS)
+    group: Path | None = None
+    """Control group that the agent joins before it begins; its holder stays outside, and removes it at the end."""
 
 
 async def launch(
@@ -72,6 +74,7 @@ async def launch(
         "columns": columns,
         "rows": rows,
         "limits": dict(tuning.limits),
+        "group": "" if tuning.group is None else str(tuning.group),
         "umask": tuning.umask,
         "after_offset": after_offset,
         "segment_bytes": tuning.segment_bytes,

@@ -36,7 +36,7 @@ class ExitRecord:
     signal: int | None
     core: bool
     reason: str
-    """self | asked | killed | not_started | unkillable"""
+    """self | asked | killed | oom | not_started | unkillable"""
     started_at: int
     """UTC milliseconds."""
     ended_at: int

@@ -27,6 +27,7 @@ DEEP_LINKS = (
     "/state/{rest:.*}",
     "/files",
     "/search",
+    "/usage",
     "/audit",
     "/settings",
     "/more",

@@ -7,10 +7,12 @@ import pytest
 
 from server.config import (
     AgentConfig,
+    BudgetConfig,
     Config,
     ConfigError,
     DigestConfig,
     Guards,
+    LimitsConfig,
     Provider,
     QuietHours,
     RestartPolicy,
@@ -83,6 +85,10 @@ def test_every_problem_of_a_file_is_named_at_once_in_its_order(write: Path) -> N
         ("version: 2\n", "1:10", "it takes 1"),
         ("server: { port: 99999 }\n", "1:17", "from 0 to 65535"),
         ("server: { port: on }\n", "1:17", "from 0 to 65535"),
+        ("agents:\n  a: { budget: { per_day: 10eur } }\n", "2:27", "money or time, as 10usd"),
+        ("agents:\n  a: { budget: { warn_at: 70 } }\n", "2:27", "a share, as 70%"),
+        ("agents:\n  a: { limits: { memory: 4 } }\n", "2:26", "at least 64m"),
+        ("agents:\n  a: { limits: { cpu: two } }\n", "2:23", "a number of processors"),
         ("agents: [a, b]\n", "1:9", "takes keys and values"),
     ],
 )
@@ -91,6 +97,16 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
     assert len(found) == 1, found
     assert found[0].startswith(f"agents.yaml:{place}: "), found
     assert says in found[0], found
+
+
+def test_budget_and_limits_come_from_the_defaults_and_the_agent(write: Path) -> None:
+    config = load(
+        write,
+        "defaults: { budget: { per_day: 10 USD, warn_at: 70% }, limits: { memory: 4g, cpu: 2, pids: 512 } }\n"
+        "agents:\n  a: { budget: { per_task: 2h, on_exceed: stop }, limits: { open_files: 4096 } }\n",
+    )
+    assert agent(config, "a").budget == BudgetConfig("10usd", "2h", None, 70, "stop")
+    assert agent(config, "a").limits == LimitsConfig(4 << 30, 2.0, 512, 4096)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +118,7 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
         "channels: [{ id: ops, posts: system }]",
         "providers: { cloud: { auth: bedrock } }",
         "agents: { a: { kind: opencode } }",
-        "agents: { a: { budget: { per_day: 10usd } } }",
         "agents: { a: { guards: { stall_after: 10m } } }",
-        "agents: { a: { limits: { memory: 4g } } }",
         "agents: { a: { schedules: [] } }",
         "agents: { a: { tools: { toolsets: [chat] } } }",
         "agents: { a: { depends_on: { b: ready } } }",
@@ -114,7 +128,6 @@ def test_a_mistake_is_told_with_its_place(write: Path, text: str, place: str, sa
         "agents: { a: { session: { resume: false } } }",
         "agents: { a: { autostart: on_demand } }",
         "agents: { a: { model: { name: x, fallback: y } } }",
-        "defaults: { budget: { per_day: 10usd } }",
         "roles: { dev: { guards: { stall_after: 10m } } }",
     ],
 )

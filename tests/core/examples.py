@@ -5,7 +5,7 @@ A command without an example fails them, so that a new one is covered from its f
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "start_agent": lambda scene: ("/api/agents/worker/start", {"reason": "test"}),
     "stop_agent": lambda scene: ("/api/agents/worker/stop", {}),
     "restart_agent": lambda scene: ("/api/agents/worker/restart", {}),
+    "pause_agent": lambda scene: ("/api/agents/worker/pause", {"reason": "lunch"}),
+    "resume_agent": lambda scene: ("/api/agents/resting/resume", {}),
+    "report_usage": lambda scene: ("/api/usage", {"model": "m", "input_tokens": 10, "output_tokens": 5}),
+    "set_budget": lambda scene: ("/api/budgets", {"agent": "worker", "per_day": "10usd"}),
     "send_message": lambda scene: ("/api/send", {"channel": "general", "content": "@ada and @bo, hello"}),
     "add_file": lambda scene: (
         "/api/files",
@@ -153,8 +157,11 @@ async def open_scene(data: Path) -> AsyncIterator[Scene]:
         name="worker", kind="custom", role="member", job="", workdir=data, command=("cat",), autostart=False
     )
     hook = NotificationTarget("hook", "webhook", SecretReference("env", "NO_SUCH_HOOK"))
-    async with open_office(data, agents=[worker], notifications=Notifications((hook,))) as office:
+    async with open_office(
+        data, agents=[worker, replace(worker, name="resting")], notifications=Notifications((hook,))
+    ) as office:
         chairman = office.chairman
+        await chairman.post("/api/agents/resting/pause")
         ada, bo = await office.member("ada"), await office.member("bo")
         await office.member("old", kind="bot")
         await chairman.post("/api/channels", {"id": "topic:plan", "type": "topic", "members": ["ada"]})

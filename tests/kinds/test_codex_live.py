@@ -74,8 +74,11 @@ async def test_its_hooks_prove_a_notice_that_is_typed_and_one_that_is_queued_whi
         cli.api.release("busy")
         queued = await cli.hooks.wait_until("UserPromptSubmit", "q4y8")
         await until_there(lambda: cli.kind.remembered(cli.run, ["k3x9", "q4y8", "zzzz"]) == {"k3x9", "q4y8"} or None)
+        await until_there(lambda: len(cli.kind.read_usage(cli.run, {}).requests) == len(cli.api.turns()) or None)
 
     assert taken
+    requests = cli.kind.read_usage(cli.run, {}).requests
+    assert {(use.input_tokens, use.cache_read_tokens, use.output_tokens) for use in requests} == {(90, 10, 5)}
     assert typed.payload["prompt"] == NOTICE
     assert find_push_ids(cli.kind.read_hook(queued.payload).prompt or "") == ("q4y8",)
     assert typed.authorization == f"Bearer {cli.run.token}"

@@ -66,9 +66,12 @@ async def test_its_hook_proves_a_typed_notice_and_a_dialog_is_told_and_consented
         await terminal.wait_until_shown("Allow execution of")
         terminal.write(b"\x1b")
         cancelled = await cli.wait_until_it_is(terminal, "idle", "cancelled")
+        await until_there(lambda: len(cli.kind.read_usage(cli.run, {}).requests) == len(cli.api.turns()) or None)
         await cli.type(terminal, cli.kind.polite_exit)
         code = await terminal.wait_until_ended()
 
+    requests = cli.kind.read_usage(cli.run, {}).requests
+    assert {(use.input_tokens, use.cache_read_tokens, use.output_tokens) for use in requests} == {(90, 10, 5)}
     assert typed.payload["prompt"] == NOTICE
     assert typed.authorization == f"Bearer {cli.run.token}"
     assert cli.kind.remembered(cli.run, ["k3x9", "zzzz"]) == {"k3x9"}

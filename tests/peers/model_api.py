@@ -115,6 +115,8 @@ class ModelApi:
     url: str = ""
     noted: type[ModelRequest] = ModelRequest
     """How a request of this API is read."""
+    used: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    """Request id → the usage that was told with its answer; of requests of the conversation alone."""
     _gates: dict[str, asyncio.Event] = field(default_factory=dict)
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -223,10 +225,12 @@ class ModelApi:
         headers = {"request-id": f"req_{next(self._numbers):06d}"}
         usage = {
             "input_tokens": len(asked.raw) // 4,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": len(asked.raw) % 1000,
+            "cache_read_input_tokens": len(asked.raw) % 100,
             "output_tokens": max(1, len(json.dumps(blocks)) // 4),
         }
+        if asked.is_turn:
+            self.used[headers["request-id"]] = usage
         message = {
             "id": f"msg_{uuid.uuid4().hex[:24]}",
             "type": "message",

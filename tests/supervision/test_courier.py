@@ -22,6 +22,7 @@ class ScriptedAgent:
     ways: Sequence[str] = ("socket", "hook_context", "paste")
     is_ready: bool = True
     has_bridge: bool = True
+    is_paused: bool = False
     idle: bool = True
     typed: list[str] = field(default_factory=list)
     broken_off: int = 0

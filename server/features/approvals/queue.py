@@ -186,6 +186,7 @@ def resolve_approval(
     fields = {"status": status, "decided_by": call.caller.name, "answer": answer, "comment": comment}
     decided = change_approval(call, row, {**fields, "decided_at": call.now, "snoozed_until": None})
     send_notice(call, decided.asker, _told(decided))
+    call.wake_at(call.now)  # what was asked for may be due
     if status == "approved" and row["proposal"] is not None:
         _apply(call, row)
     return decided

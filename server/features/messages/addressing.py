@@ -122,7 +122,8 @@ def outlooks_of(transaction: Transaction, place: Channel, addressed: Addressed, 
 def outlook_of(transaction: Transaction, name: str, mode: str = "queue") -> Recipient:
     """Say whether a member is awake, and what will become of a message to them."""
     row = transaction.one(
-        "SELECT member.kind, agent.kind AS agent_kind, agent.state, agent.activity, agent.connected FROM member"
+        "SELECT member.kind, agent.kind AS agent_kind, agent.state, agent.activity, agent.connected,"
+        " agent.paused_at FROM member"
         " LEFT JOIN agent ON agent.name = member.name WHERE member.name = :name",
         {"name": name},
     )
@@ -132,6 +133,8 @@ def outlook_of(transaction: Transaction, name: str, mode: str = "queue") -> Reci
     if row["state"] is None or row["agent_kind"] == "external":
         awake = bool(row["connected"]) if row["state"] is not None else None
         return Recipient(name, awake, "fetches it by itself")
+    if row["paused_at"] is not None:
+        return Recipient(name, False, "is paused: gets it when somebody resumes it")
     if row["state"] in ("ready", "degraded"):
         return Recipient(name, True, _when_ready(row["activity"], mode), busy=row["activity"] == "working")
     if row["state"] in ("starting", "backoff", "unknown", "stopping"):

@@ -33,7 +33,12 @@ def approval_code(approval_id: str, content_hash: str) -> str:
 
 def _approval(transaction: Transaction, event: StoredEvent, body: Mapping[str, Any]) -> list[Fact]:
     row = body["approval"]
-    reason = {"question": "question", "tool": "permission", "permission": "permission"}.get(row["kind"], "approval")
+    reason = {
+        "question": "question",
+        "tool": "permission",
+        "permission": "permission",
+        "budget": "budget_exceeded",
+    }.get(row["kind"], "approval")
     humans = transaction.all(
         "SELECT name, role FROM member WHERE kind = 'human' AND retired_at IS NULL AND name <> :asker", row
     )

@@ -14,6 +14,7 @@ from server.core.names import Cursor, Limit, MemberName, offset_of
 from server.core.operation import query
 from server.core.permission import READ
 from server.features.tasks.model import CLOSED, OPEN, PRIORITIES, Label, Task, TaskId, describe_task, find_task, task_of
+from server.features.usage.model import Used, used_in_claims
 
 _COUNTED_AT_MOST = 1000
 
@@ -68,6 +69,8 @@ class TaskRun:
     ended_at: str | None
     outcome: str
     """What ended it: done, released, requeued, dead, left …; empty while it goes on."""
+    usage: list[Used]
+    """What its holder used for it, by who pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,7 @@ def get_task(call: Call, *, task_id: TaskId) -> TaskDetails:
     )
     notes = transaction.all("SELECT * FROM task_change WHERE task = :id AND comment <> '' ORDER BY id", values)
     held = transaction.all("SELECT * FROM task_run WHERE task = :id ORDER BY claim", values)
+    used = used_in_claims(call, task_id)
     runs = [
         TaskRun(
             row["claim"],
@@ -210,6 +214,7 @@ def get_task(call: Call, *, task_id: TaskId) -> TaskDetails:
             iso(row["began_at"]),
             iso_or_none(row["ended_at"]),
             row["outcome"],
+            used.get(row["claim"], []),
         )
         for row in held
     ]

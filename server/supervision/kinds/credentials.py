@@ -46,3 +46,19 @@ def share_file(source: Path, copy: Path) -> bool:
     new.chmod(0o600)
     new.replace(copy)
     return True
+
+
+def billing_of(agent: AgentConfig, *keys: str) -> str:
+    """Say who pays: an API account by use, the plan of a sign-in, or it is not known, as with a local router.
+
+    `keys`: variables that hold a key of the CLI.
+    """
+    provider = agent.provider
+    if provider is None or provider.auth == "none":
+        named = {*agent.environment, *agent.environment_secrets}
+        if named & {*keys}:
+            return "api"
+        if any(name.endswith("_BASE_URL") for name in named) or (provider is not None and provider.base_url):
+            return "unknown"
+        return "plan"
+    return "plan" if provider.auth == "oauth" else "api"

@@ -78,6 +78,51 @@ LASTING = frozenset({"login", "billing", "account", "model", "rate_limit", "over
 
 
 @dataclass(frozen=True)
+class RequestRecord:
+    """One request of a model, as a CLI wrote it down."""
+
+    key: str
+    """Its own id; the last that is told under it holds."""
+    model: str
+    at: int
+    """UTC milliseconds."""
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    priced: bool = False
+    """What it costs is in the CLI's own counter of cost."""
+
+
+@dataclass(frozen=True)
+class AccountLimit:
+    """One limit of the account behind an agent."""
+
+    name: str
+    used_percent: float
+    resets_at: int | None
+    """UTC milliseconds."""
+    length_s: int | None
+
+
+@dataclass(frozen=True)
+class UsageReading:
+    """What a CLI's records tell of its use since they were last read. None: they do not tell."""
+
+    requests: Sequence[RequestRecord] = ()
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """How far each record is read now, in bytes."""
+    cost_total_usd: float | None = None
+    """Of this process, since it began."""
+    cost_model: str = ""
+    context_percent: float | None = None
+    context_size: int | None = None
+    compactions: int = 0
+    """Since they were last read."""
+    limits: Sequence[AccountLimit] | None = None
+
+
+@dataclass(frozen=True)
 class HookMeaning:
     """What one hook call of a CLI tells."""
 
@@ -141,6 +186,12 @@ class Kind(Protocol):
 
     def observe(self, run: Run, pid: int) -> Activity | None:
         """Read the CLI's own record of what it is doing, or None if it keeps none or it is not there yet."""
+
+    def billing(self, agent: AgentConfig) -> str:
+        """Say who pays for its requests: api, plan or unknown."""
+
+    def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
+        """Read what the CLI wrote down of its use since `marks`, which earlier readings gave."""
 
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         """Interpret one hook call. The payload comes from the agent: nothing in it is to be trusted."""

@@ -1,6 +1,7 @@
 """Records that a CLI keeps as lines, mostly of JSON: read from the front, or from the end."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 _TAIL_BYTES = 256 * 1024
 """Of a record, read from its end."""
+_READ_AT_ONCE = 8 << 20
 
 
 def lines_of(file: Path) -> Iterator[str]:
@@ -46,3 +48,21 @@ def moment_ms(text: object) -> int:
         return round(datetime.fromisoformat(str(text)).timestamp() * 1000)
     except ValueError:
         return 0
+
+
+def new_lines(file: Path, begin: int) -> tuple[bytes, int]:
+    """Return the whole lines since an offset, and where they end. A file that shrank is read from its beginning."""
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            if size == begin:
+                return b"", begin
+            start = begin if size > begin else 0
+            opened.seek(start)
+            data = opened.read(_READ_AT_ONCE)
+    except OSError:
+        return b"", begin
+    whole = data.rfind(b"\n") + 1
+    if not whole and len(data) == _READ_AT_ONCE:
+        whole = len(data)  # no request is so long: something else that is gone by
+    return data[:whole], start + whole

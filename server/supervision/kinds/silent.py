@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from server.config import AgentConfig
-from server.supervision.kinds.kind import Activity, HookMeaning, Run
+from server.supervision.kinds.kind import Activity, HookMeaning, Run, UsageReading
 
 
 class Silent:
@@ -23,6 +23,12 @@ class Silent:
 
     def observe(self, run: Run, pid: int) -> Activity | None:
         return None
+
+    def billing(self, agent: AgentConfig) -> str:
+        return "unknown"
+
+    def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
+        return UsageReading()
 
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return HookMeaning()

@@ -11,6 +11,7 @@ import traceback
 from _operator import _compare_digest as compare_digest  # what hmac.compare_digest is, without loading OpenSSL
 
 from .client import Client, ProtocolError, integer, read_object
+from .group import forget_group, group_kills
 from .record import boot_id, now_ms, start_ticks, write_json
 from .spec import Spec
 from .spool import Spool
@@ -41,6 +42,8 @@ class Holder:
         self.selector = selectors.DefaultSelector()
         self.pause_until: float | None = None
         self.was_asked = False
+        self.killed_because = ""
+        self.group_kills = group_kills(spec.group)
         self.must_end = False
         self.exit: dict[str, object] | None = None
         self.is_recorded = False
@@ -87,6 +90,8 @@ class Holder:
         if os.path.lexists("holder.sock"):
             os.unlink("holder.sock")
         os.close(self.lock)
+        if self.spec.group:
+            forget_group(self.spec.group)
         for client in self.clients:
             client.peer.close()
 
@@ -107,6 +112,8 @@ class Holder:
         elif os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             reason = "killed" if number in (signal.SIGKILL, signal.SIGTERM) else "self"
+            if number == signal.SIGKILL and group_kills(self.spec.group) > self.group_kills:
+                reason = "oom"
         else:
             code = os.waitstatus_to_exitcode(status)
         tail_bytes = min(EXIT_TAIL_BYTES, self.spool.end - self.run_offset)
@@ -117,7 +124,7 @@ class Holder:
             "code": code,
             "signal": number,
             "core": status is not None and os.WCOREDUMP(status),
-            "reason": "asked" if self.was_asked else reason,
+            "reason": self.killed_because or ("asked" if self.was_asked else reason),
             "started_at": self.started_at,
             "ended_at": now_ms(),
             "user_s": usage.ru_utime if usage else 0.0,
@@ -250,6 +257,7 @@ class Holder:
             return {"ok": True}
         if verb == "kill":
             self.was_asked = True
+            self.killed_because = "oom" if request.get("because") == "oom" else ""
             survivors = self.tree.kill()
             return {"ok": not survivors, "survivors": survivors}
         if verb == "children":

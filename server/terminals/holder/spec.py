@@ -19,6 +19,7 @@ class Spec:
         self.columns: int = value["columns"]
         self.rows: int = value["rows"]
         self.limits: dict[str, int] = value["limits"]
+        self.group: str = value["group"]
         self.umask: int = value["umask"]
         self.after_offset: int = value["after_offset"]
         self.segment_bytes: int = value["segment_bytes"]

@@ -146,6 +146,9 @@ def become_agent(spec: Spec, holder: int) -> None:
         hard = resource.getrlimit(kind)[1]
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (allowed, allowed))
+    if spec.group:
+        with open(f"{spec.group}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write("0")
     os.umask(spec.umask)
     os.chdir(spec.cwd)
 

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from server.config import AgentConfig
-from server.supervision.kinds.claude import records
+from server.supervision.kinds.claude import records, usage
 from server.supervision.kinds.claude.account import account_environment, share_sign_in
 from server.supervision.kinds.claude.hooks import meaning_of
 from server.supervision.kinds.claude.seed import seed_settings, seed_state
+from server.supervision.kinds.credentials import billing_of
 from server.supervision.kinds.environment import agent_environment, find_program, working_directory
 from server.supervision.kinds.files import make_folder, socket_path, write_private
 from server.supervision.kinds.instructions import compose_instructions
-from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run
+from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run, UsageReading
 from server.supervision.kinds.mcp_config import write_mcp_config
 from server.supervision.kinds.typing_in import typed_lines
 
@@ -70,6 +71,7 @@ class Claude:
             environment["IS_SANDBOX"] = "1"  # as root it refuses this mode elsewhere
         share_sign_in(agent, configuration)
         seed_state(configuration, workdir, environment.get("ANTHROPIC_API_KEY"))
+        usage.forget_status(configuration)  # it is of the process before
         seed_settings(configuration, f"{run.server_url}/api/agents/{agent.name}/hooks", run.token, mode)
         instructions = configuration / "instructions.md"
         write_private(instructions, compose_instructions(agent))
@@ -96,6 +98,12 @@ class Claude:
 
     def observe(self, run: Run, pid: int) -> Activity | None:
         return records.read_activity(run.folder / "claude", pid)
+
+    def billing(self, agent: AgentConfig) -> str:
+        return billing_of(agent, "ANTHROPIC_API_KEY")
+
+    def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
+        return usage.read_usage(run.folder / "claude", marks)
 
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return meaning_of(payload)

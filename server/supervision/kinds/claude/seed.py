@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from server.supervision.kinds.claude.hooks import REPORTED_EVENTS
+from server.supervision.kinds.claude.usage import STATUS_COMMAND
 from server.supervision.kinds.files import read_json, write_private_json
 from server.supervision.kinds.mcp_config import SERVER_NAME
 
@@ -46,6 +47,8 @@ def seed_settings(configuration: Path, hook_url: str, token: str, permission_mod
         "headers": {"Authorization": f"Bearer {token}"},
         "timeout": _HOOK_TIMEOUT_S,
     }
+    # A person's own status line stays: then what the agent costs is not known.
+    settings.setdefault("statusLine", {"type": "command", "command": STATUS_COMMAND})
     settings |= {
         "hooks": {event: [{"hooks": [hook]}] for event in REPORTED_EVENTS},
         # Pushes come from our server, which knows each sender; without this they wait for a person in some modes.

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from server.config import AgentConfig
-from server.supervision.kinds.codex import records
+from server.supervision.kinds.codex import records, usage
 from server.supervision.kinds.codex.account import account_of
 from server.supervision.kinds.codex.hooks import meaning_of
 from server.supervision.kinds.codex.seed import seed
+from server.supervision.kinds.credentials import billing_of
 from server.supervision.kinds.environment import (
     agent_environment,
     find_program,
@@ -17,7 +18,7 @@ from server.supervision.kinds.environment import (
 )
 from server.supervision.kinds.files import make_folder, write_private
 from server.supervision.kinds.instructions import compose_instructions
-from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run
+from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run, UsageReading
 from server.supervision.kinds.mcp_config import bridge_server, hook_words
 from server.supervision.kinds.typing_in import typed_lines
 
@@ -88,6 +89,12 @@ class Codex:
         except OSError:
             return None
         return records.read_activity(configuration, run.session_id, prepared_ms)
+
+    def billing(self, agent: AgentConfig) -> str:
+        return billing_of(agent, "OPENAI_API_KEY")
+
+    def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
+        return usage.read_usage(_configuration(run), marks)
 
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return meaning_of(payload)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from server.config import AgentConfig
+from server.supervision.kinds.credentials import billing_of
 from server.supervision.kinds.environment import (
     agent_environment,
     find_program,
@@ -11,12 +12,12 @@ from server.supervision.kinds.environment import (
     working_directory,
 )
 from server.supervision.kinds.files import make_folder, write_private
-from server.supervision.kinds.gemini import records
+from server.supervision.kinds.gemini import records, usage
 from server.supervision.kinds.gemini.account import account_of
 from server.supervision.kinds.gemini.hooks import meaning_of
 from server.supervision.kinds.gemini.seed import seed
 from server.supervision.kinds.instructions import compose_instructions
-from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run
+from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run, UsageReading
 from server.supervision.kinds.mcp_config import bridge_server, hook_words
 from server.supervision.kinds.typing_in import pasted_lines
 
@@ -83,6 +84,12 @@ class Gemini:
         if seen is None:  # in a turn, of which the log tells nothing that is missed
             records.shorten_log(configuration)
         return seen
+
+    def billing(self, agent: AgentConfig) -> str:
+        return billing_of(agent, "GEMINI_API_KEY")
+
+    def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
+        return usage.read_usage(_configuration(run), marks)
 
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return meaning_of(payload)
