@@ -1,5 +1,6 @@
 """What `bullpen doctor` looks at for each agent of the team: program, sign-in, folder, secrets."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -7,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.config import AgentConfig, Config, SecretUnavailable, resolve_secret
+from server.supervision.bounds import plan_bounds
 from server.supervision.kinds.catalogue import KINDS
 from server.supervision.kinds.environment import find_program
+from server.terminals.cgroup import controllers_of, find_delegated
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
@@ -63,6 +66,20 @@ def check_agents(config: Config) -> Iterator[Check]:
     yield from _sign_ins(config)
     yield from _work_folders(config)
     yield from _secrets(config)
+    yield from _limits(config)
+
+
+def _limits(config: Config) -> Iterator[Check]:
+    """Say by which means the limits of agents are kept here."""
+    base = find_delegated()
+    controllers = frozenset[str]() if base is None else controllers_of(base)
+    uid = os.geteuid()
+    for agent in config.agents:
+        bounds = plan_bounds(agent.limits, controllers, uid, processes=0).bounds
+        idle = [f"{name} ({bound.detail})" for name, bound in bounds.items() if bound.limit and bound.by == "none"]
+        if idle:
+            yield Check(agent.name, "warn", f"limits not in force: {'; '.join(idle)}",
+                        "Run it as a service with a control group of its own: bullpen service install")  # fmt: skip
 
 
 def problem_of(agent: AgentConfig) -> str | None:

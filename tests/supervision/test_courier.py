@@ -113,6 +113,21 @@ async def test_what_waits_until_it_is_free_comes_in_one_push_when_it_is(tmp_path
         assert all(f"\n| {text}\n" in push for text in ("one", "two", "three"))
 
 
+async def test_nothing_is_pushed_to_a_paused_agent_and_all_of_it_when_it_goes_on(tmp_path: Path) -> None:
+    async with a_round(tmp_path) as found:
+        found.agent.is_paused = True
+        for text in ("one", "two"):
+            await found.send(text)
+            await found.look(1)
+        assert (found.bridge.pushed, await found.states()) == ([], ["stored"] * 2)
+
+        found.agent.is_paused = False
+        await found.look(1)
+
+        (push,) = found.bridge.pushed
+        assert all(f"\n| {text}\n" in push for text in ("one", "two"))
+
+
 async def test_several_within_two_seconds_become_one_and_none_goes_faster(tmp_path: Path) -> None:
     async with a_round(tmp_path) as found:
         await found.send("first")
