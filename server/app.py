@@ -59,6 +59,8 @@ from server.web.routes import add_operations
 from server.web.security import Gate, add_headers
 from server.web.session import Sessions
 from server.web.stream import Reader, SseFraming, Stream
+from server.web.terminal_keyboard import Keyboards
+from server.web.terminal_keys import TerminalKeys
 from server.web.terminal_socket import TerminalSockets
 from server.web.terminal_text import TerminalTexts
 from server.web.tools import Tools
@@ -169,8 +171,11 @@ class Office:
         self._clockwork = Clockwork(dispatch)
         self._tell_service_manager = service_manager()
         self._pulse = Pulse(self._tell_service_manager)
-        self._terminals = TerminalSockets(dispatch, agents_folder, self.supervisor.terminal_of, os.urandom, wall_clock)
-        self._texts = TerminalTexts(dispatch, agents_folder)
+        find, keyboards = self.supervisor.terminal_of, Keyboards()
+        self._terminals = TerminalSockets(dispatch, agents_folder, find, keyboards, os.urandom, wall_clock)
+        self._texts = TerminalTexts(dispatch, agents_folder, find)
+        grants = {agent.name: agent.grants for agent in config.agents}
+        TerminalKeys(dispatch, find, keyboards, lambda name: grants.get(name, frozenset()))
         self._blobs = Blobs(config.data / "files")
         limits = FileLimits(config.longest_file_bytes, config.member_file_bytes)
         self._files = FileRoutes(dispatch, self._blobs, limits)
@@ -246,6 +251,7 @@ class Office:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
         await self.supervisor.close()
+        await self._texts.close()
         await self._runner.cleanup()
         self._attendance.close()
 

@@ -48,6 +48,8 @@ class Work:
     door: str
     idempotency_key: str | None
     run: Callable[[BaseModel], Awaitable[Answer]]
+    earlier: Callable[[], Awaitable[Answer | None]]
+    """Finds what was answered before under the same idempotency key, for what could not be checked a second time."""
 
 
 Around = Callable[[Work], Awaitable[Answer]]
@@ -124,7 +126,10 @@ class Dispatch:
             async def run(arguments: BaseModel) -> Answer:
                 return await self._once(operation, caller, arguments, door, idempotency_key, may_wait=False)
 
-            return await around(Work(operation, caller, checked, door, idempotency_key, run))
+            async def earlier() -> Answer | None:
+                return await self._earlier(operation, caller, checked, idempotency_key)
+
+            return await around(Work(operation, caller, checked, door, idempotency_key, run, earlier))
         if not operation.waits:
             return await self._once(operation, caller, checked, door, idempotency_key, may_wait=False)
         opened = None
@@ -213,6 +218,14 @@ class Dispatch:
                 await self.as_system(name, **following)
             return answer
         return await self._write(operation, caller, arguments, execute, key, now)
+
+    async def _earlier(
+        self, operation: Operation, caller: Caller, arguments: BaseModel, key: str | None
+    ) -> Answer | None:
+        if key is None:
+            return None
+        fingerprint = _fingerprint(operation, arguments)
+        return await self._database.read(lambda rows: _earlier_answer(rows, operation, caller, key, fingerprint))
 
     def _append(self, call: Call, event: Event, subject: str, audience: str) -> int:
         if event.changes_access:

@@ -11,7 +11,7 @@ import termios
 import time
 import tty
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
 import click
@@ -27,6 +27,7 @@ _DETACHED = "Detached. The agent goes on."
 _OFFSET_BYTES = 8
 _ASK_AGAIN_S = 60.0
 # Out of the alternate screen; cursor shown; mouse, focus and paste reports off; colours and keyboard as they were.
+_CLEAR = b"\x1b[!p\x1b[2J\x1b[H"
 _RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[0m\r\n"
 
 
@@ -72,13 +73,22 @@ async def _watch(address: str, token: str | None, *, with_input: bool, force: bo
 async def _show(socket: aiohttp.ClientWebSocketResponse, typing: "_Typing | None") -> str:
     async for message in socket:
         if message.type is aiohttp.WSMsgType.BINARY:
-            os.write(sys.stdout.fileno(), message.data[_OFFSET_BYTES:])
+            shown = message.data[_OFFSET_BYTES:]
+            os.write(sys.stdout.fileno(), shown)
+            # Said only after it was drawn, so that a slow terminal is not sent more than it can draw.
+            drawn = int.from_bytes(message.data[:_OFFSET_BYTES]) + len(shown)
+            with suppress(aiohttp.ClientConnectionResetError):  # what came last is still to be read
+                await socket.send_json({"type": "ack", "offset": drawn})
             continue
         frame = json.loads(message.data)
         match frame.get("type"):
             case "lock":
                 if typing is not None and frame.get("mine"):
                     typing.has_keyboard = True
+            case "hello":
+                os.write(sys.stdout.fileno(), frame.get("preamble", "").encode())
+            case "gap":
+                os.write(sys.stdout.fileno(), _CLEAR + frame.get("preamble", "").encode())
             case "exit":
                 code = "" if frame.get("code") is None else f", code {frame['code']}"
                 return f"The agent's terminal has ended ({frame.get('reason')}{code}). Look: bullpen status"

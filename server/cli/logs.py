@@ -1,6 +1,7 @@
 """`bullpen logs`: the server's log, or what an agent's terminal printed."""
 
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -17,24 +18,36 @@ from server.cli.options import ServerOptions, server_options
 from server.config import locate
 
 _LOOK_S = 0.5
+_MOST_LINES = 5000
 
 
 @click.command()
 @click.argument("agent", required=False)
 @click.option("-n", "--lines", type=click.IntRange(1, 5000), default=100, show_default=True, help="How many lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C. For the server's log.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--grep", metavar="TEXT", help="Only lines that hold TEXT.")
 @click.option("--json", "as_json", is_flag=True, help="The server's log as it is stored: JSON lines.")
+@click.option("--raw", is_flag=True, help="AGENT's bytes as they came, escape sequences and all: for a file.")
 @server_options
-def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool, grep: str | None, as_json: bool) -> None:
+def logs(
+    server: ServerOptions, agent: str | None, lines: int, follow: bool, grep: str | None, as_json: bool, raw: bool
+) -> None:
     """Show the server's log, or the last lines of AGENT's terminal."""
     if agent is not None:
-        if follow:
-            raise click.UsageError(f"To follow an agent, look at its terminal: bullpen attach {agent}")
         if as_json:
             raise click.UsageError("An agent's terminal is text: leave --json out.")
-        _agent(connect(server), agent.removeprefix("@"), lines, grep)
+        if raw and (follow or grep is not None):
+            raise click.UsageError("Bytes are neither followed nor searched: leave --follow and --grep out.")
+        if raw and sys.stdout.isatty():
+            raise click.UsageError(f"They would steer this terminal: bullpen logs {agent} --raw > {agent}.raw")
+        client, name = connect(server), agent.removeprefix("@")
+        if raw:
+            client.download(f"/api/agents/{segment(name)}/logs/download?raw=1", sys.stdout.buffer)
+        else:
+            _agent(client, name, lines, follow=follow, grep=grep)
         return
+    if raw:
+        raise click.UsageError("The server's log has no bytes of a terminal: name an agent, or take --json.")
     file = log_file(locate(meant(server.settings)).data)
     if not file.exists():
         raise CommandFailed(
@@ -44,11 +57,16 @@ def logs(server: ServerOptions, agent: str | None, lines: int, follow: bool, gre
         output.data(line if as_json else _readable(line))
 
 
-def _agent(client: Client, name: str, lines: int, grep: str | None) -> None:
-    answer = client.get(f"/api/agents/{segment(name)}/logs", lines=lines)
-    for line in answer["lines"]:
-        if grep is None or grep in line:
+def _agent(client: Client, name: str, lines: int, *, follow: bool, grep: str | None) -> None:
+    path, since = f"/api/agents/{segment(name)}/logs", None
+    while True:
+        answer = client.get(path, lines=lines if since is None else _MOST_LINES, grep=grep, since=since)
+        for line in answer["lines"]:
             output.data(line)
+        if not follow:
+            return
+        since = answer["offset"]
+        time.sleep(_LOOK_S)
 
 
 def _readable(line: str) -> str:

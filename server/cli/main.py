@@ -19,6 +19,8 @@ _COMMANDS = {
     "restart": ("agents", "Stop agents and start them again."),
     "logs": ("logs", "Show what the server or an agent printed."),
     "attach": ("attach", "See an agent's terminal live."),
+    "keys": ("keys", "Type into an agent's terminal."),
+    "screen": ("keys", "Show an agent's screen, as text or as a picture."),
     "send": ("send", "Send a message to a channel or a member."),
     "read": ("read", "Read a channel, or follow it."),
     "search": ("search", "Search messages."),

@@ -158,6 +158,7 @@ class AgentReader:
             description=section.text("description"),
             options=MappingProxyType(self._options(section, kind if name else None)),
             guards=self._guards(section),
+            grants=self._grants(section),
         )
 
     def guards(self) -> Guards:
@@ -171,6 +172,12 @@ class AgentReader:
         usual = Guards()
         numbers = {key: guards.whole(key, getattr(usual, key), 0, 1_000_000) for key in keys.GUARDS}
         return Guards(**numbers, acknowledgements=guards.flag("acknowledgements", usual.acknowledgements))
+
+    def _grants(self, section: Section) -> frozenset[str]:
+        for item in section.items("grants", scalars=True):
+            if item.data not in keys.GRANTS:
+                section.problem(item.place, f"there is no grant “{item.data}”.", f"One of: {', '.join(keys.GRANTS)}.")
+        return frozenset(section.texts("grants"))
 
     def _job(self, role: str) -> str:
         """Return the role whose instructions come with Bullpen: this one or, by `extends`, one above it."""

@@ -16,6 +16,8 @@ JOBS = ("demo", "developer", "lead", "reviewer")
 
 HUMAN_ROLES = ("chairman", "operator", "viewer")
 TOKEN_ROLES = ("lead", "member")
+GRANTS = ("terminal_input",)
+"""What a lead may do only where the team file says so."""
 AUTHS = ("oauth", "api_key", "none")
 AUTHS_NOT_YET = ("bedrock", "vertex")
 PERMISSION_MODES = ("ask", "plan", "accept_edits", "auto")
@@ -49,6 +51,7 @@ PROVIDER = ("auth", "base_url", "token", "config_dir")
 SETTINGS = (
     "kind", "role", "rights", "prompt", "model", "command", "workdir", "env", "restart", "stop", "session",
     "permissions", "channels", "autostart", "enabled", "description", "options", "guards", "budget", "limits",
+    "grants",
 )  # fmt: skip
 """Of an agent, a role and the defaults."""
 AGENT_ONLY = ("count",)

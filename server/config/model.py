@@ -124,6 +124,8 @@ class AgentConfig:
     """What only this kind understands."""
     guards: Guards | None = None
     """None: those of the team."""
+    grants: frozenset[str] = frozenset()
+    """What a lead may do beyond its role: `terminal_input` lets it type into other agents' terminals."""
 
 
 @dataclass(frozen=True)

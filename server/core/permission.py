@@ -32,9 +32,16 @@ SPEAK = Permission(
 OPERATE = Permission(
     "operate", "Start, stop and restart agents.", frozenset({"chairman", "operator", "lead", SYSTEM_ROLE})
 )
-WATCH_TERMINALS = Permission("watch_terminals", "See terminals, logs and exits of agents.", frozenset(HUMAN_ROLES))
+WATCH_TERMINALS = Permission(
+    "watch_terminals", "See terminals, logs and exits of agents.", frozenset({*HUMAN_ROLES, "lead"})
+)
 TYPE_IN_TERMINALS = Permission(
     "type_in_terminals", "Type into an agent's terminal.", frozenset({"chairman", "operator"})
+)
+SEND_KEYS = Permission(
+    "send_keys",
+    "Send keys to an agent's terminal. A lead needs the grant `terminal_input` for it.",
+    frozenset({"chairman", "operator", "lead"}),
 )
 MANAGE_MEMBERS = Permission(
     "manage_members", "Create members, mint, rotate and revoke their tokens.", frozenset({"chairman", SYSTEM_ROLE})
@@ -53,6 +60,6 @@ SYSTEM = Permission("system", "Report what the server itself observes.", frozens
 ANYBODY = Permission("anybody", "Needs no credentials.", _EVERYBODY | {SYSTEM_ROLE, "anonymous"})
 
 PERMISSIONS = (
-    *(READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, MANAGE_MEMBERS, READ_AUDIT, MANAGE_DATA),
+    *(READ, SPEAK, OPERATE, WATCH_TERMINALS, TYPE_IN_TERMINALS, SEND_KEYS, MANAGE_MEMBERS, READ_AUDIT, MANAGE_DATA),
     *(MANAGE_NOTIFICATIONS, MANAGE_BUDGETS, SYSTEM, ANYBODY),
 )

@@ -78,6 +78,7 @@ class Attachment:
         self.record = record
         self.welcome = welcome
         self._link = link
+        self._size = welcome.columns, welcome.rows
 
     @property
     def spool(self) -> Path:
@@ -88,17 +89,30 @@ class Attachment:
     def is_connected(self) -> bool:
         return self._link.lost is None
 
-    async def write(self, data: bytes) -> None:
-        """Type into the terminal. Raises InputFull or HolderLost; what was typed up to then stays typed."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the terminal now."""
+        return self._size
+
+    async def write(self, data: bytes) -> bool:
+        """Type into the terminal, and tell whether the terminal shows it: it does not while it asks for a password.
+
+        Raises InputFull or HolderLost; what was typed up to then stays typed.
+        """
+        was_shown = True
         for start in range(0, len(data), INPUT_CHUNK_BYTES):
             answer = await self._link.send_input(data[start : start + INPUT_CHUNK_BYTES])
             if not answer.get("ok"):
                 if answer.get("error") == "input_full":
                     raise InputFull("The agent does not read its terminal.", hint="Try again, or interrupt it.")
                 raise HolderLost("The agent has ended.")
+            # A holder of an earlier version does not tell: then nothing may be taken for shown.
+            was_shown = was_shown and bool(answer.get("echo"))
+        return was_shown
 
     async def resize(self, columns: int, rows: int) -> None:
         await self._link.ask({"do": "resize", "columns": columns, "rows": rows})
+        self._size = columns, rows
 
     async def send_signal(self, number: int, *, target: Literal["foreground", "group"]) -> bool:
         """Signal the terminal's foreground group, or the agent's own group. False: there is none any more."""

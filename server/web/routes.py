@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server.core.errors import BadArgument
 from server.core.operation import Operation, Registry
+from server.core.picture import Picture
 from server.dispatch import Dispatch
 from server.web.security import CALLER, add_route, check_json, door_of
 
@@ -64,6 +65,8 @@ def _handler(operation: Operation, dispatch: Dispatch) -> Handler:
         answer = await dispatch.run(
             operation, request[CALLER], arguments, door=door_of(request), idempotency_key=idempotency_key(request)
         )
+        if isinstance(answer.value, Picture):
+            return web.Response(body=answer.value.png, content_type="image/png")
         response = json_response(answer.value, status=operation.status)
         if answer.replayed:
             response.headers["Idempotent-Replayed"] = "true"

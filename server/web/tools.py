@@ -4,6 +4,7 @@ A caller's menu follows from its role alone: its profile says which toolsets it 
 tools it may use. Listing and calling are both checked.
 """
 
+import base64
 import difflib
 import hashlib
 import logging
@@ -22,6 +23,7 @@ from server.core.call import Caller
 from server.core.errors import BadArgument, BullpenError, NotAllowed, NotFound
 from server.core.operation import Operation, Registry
 from server.core.permission import HUMAN_ROLES, READ
+from server.core.picture import Picture
 from server.dispatch import Dispatch
 from server.web.tool_schema import IDEM_KEY, input_schema, takes_idem_key
 from server.web.tool_text import badge_text, error_text, result_text
@@ -188,6 +190,10 @@ class Tools:
                 operation, caller, checked, door="mcp", idempotency_key=_checked_key(own_key or key)
             )
             result = _result(self._clean(result_text(operation, answer.value, tool.takes)))
+            if isinstance(answer.value, Picture):
+                data = base64.b64encode(answer.value.png).decode()
+                result["content"].append({"type": "image", "data": data, "mimeType": "image/png"})
+                return result
             if getattr(checked, "format", None) == "json":
                 # Claude Code shows the model this instead of the text, so it is sent only where it is asked for.
                 result["structuredContent"] = orjson.loads(orjson.dumps(answer.value))

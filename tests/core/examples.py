@@ -14,9 +14,10 @@ import jsonschema
 from server.config import AgentConfig, Notifications, NotificationTarget, SecretReference
 from server.core.operation import Operation, Registry
 from server.features.catalogue import FEATURES
-from tests.conftest import Door, OfficeUnderTest, open_office
+from tests.conftest import Door, OfficeUnderTest, open_office, until
 
 REGISTRY = Registry(FEATURES)
+NEED_A_TERMINAL = {"send_keys_to_agent"}
 COMMANDS = [operation for operation in REGISTRY if operation.changes and operation.path is not None]
 
 
@@ -64,6 +65,7 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "resume_agent": lambda scene: ("/api/agents/resting/resume", {}),
     "report_usage": lambda scene: ("/api/usage", {"model": "m", "input_tokens": 10, "output_tokens": 5}),
     "set_budget": lambda scene: ("/api/budgets", {"agent": "worker", "per_day": "10usd"}),
+    "send_keys_to_agent": lambda scene: ("/api/agents/typist/sendkeys", {"keys": '"hello" Enter'}),
     "send_message": lambda scene: ("/api/send", {"channel": "general", "content": "@ada and @bo, hello"}),
     "add_file": lambda scene: (
         "/api/files",
@@ -150,18 +152,28 @@ def check_answer(answer: Any, operation: Operation, status: int, document: dict[
     jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(answer)
 
 
+async def _runs(door: Door, agent: str) -> bool:
+    return bool((await door.get(f"/api/agents/{agent}"))["state"] == "ready")
+
+
 @asynccontextmanager
-async def open_scene(data: Path) -> AsyncIterator[Scene]:
-    """Open an office with members, a topic, messages, a token and an agent that is stopped."""
+async def open_scene(data: Path, operation: Operation | None = None) -> AsyncIterator[Scene]:
+    """Open an office with members, a topic, messages, a token and an agent that is stopped.
+
+    For an operation that needs one, an agent that runs too.
+    """
     worker = AgentConfig(
         name="worker", kind="custom", role="member", job="", workdir=data, command=("cat",), autostart=False
     )
+    typist = replace(worker, name="typist", autostart=True)
+    needs_typist = operation is not None and operation.name in NEED_A_TERMINAL
     hook = NotificationTarget("hook", "webhook", SecretReference("env", "NO_SUCH_HOOK"))
-    async with open_office(
-        data, agents=[worker, replace(worker, name="resting")], notifications=Notifications((hook,))
-    ) as office:
+    agents = [worker, replace(worker, name="resting"), *([typist] if needs_typist else [])]
+    async with open_office(data, agents=agents, notifications=Notifications((hook,))) as office:
         chairman = office.chairman
         await chairman.post("/api/agents/resting/pause")
+        if needs_typist:
+            await until(lambda: _runs(chairman, "typist"), 15)
         ada, bo = await office.member("ada"), await office.member("bo")
         await office.member("old", kind="bot")
         await chairman.post("/api/channels", {"id": "topic:plan", "type": "topic", "members": ["ada"]})

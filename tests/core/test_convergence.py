@@ -77,7 +77,7 @@ async def _told(door: Door, since: int, head: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("operation", COMMANDS, ids=lambda operation: str(operation.name))
 async def test_what_the_stream_tells_makes_the_old_snapshot_the_new_one(tmp_path: Path, operation: Operation) -> None:
-    async with open_scene(tmp_path / "data") as scene:
+    async with open_scene(tmp_path / "data", operation) as scene:
         readers = await _readers(scene)
         old = {name: await door.get("/api/snapshot") for name, door in readers.items()}
         method, path, body = request_of(operation, scene)

@@ -29,7 +29,7 @@ def test_there_is_an_example_for_every_command() -> None:
 @pytest.mark.parametrize("operation", COMMANDS, ids=lambda operation: str(operation.name))
 async def test_one_key_has_one_effect_at_once_again_and_after_a_restart(tmp_path: Path, operation: Operation) -> None:
     data, key = tmp_path / "data", {"Idempotency-Key": "key-1"}
-    async with open_scene(data) as scene:
+    async with open_scene(data, operation) as scene:
         chairman = scene.office.chairman
         before = await _effects(chairman, operation)
         method, path, body = request_of(operation, scene)

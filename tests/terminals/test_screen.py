@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.core.errors import TooMany
-from server.terminals.screen import MAX_BYTES, MAX_WAITING, ScreenRenderer, render
+from server.terminals.emulator import render
+from server.terminals.screen import MAX_BYTES, MAX_WAITING, ScreenRenderer
 
 from .conftest import wait_until
 

@@ -195,13 +195,13 @@ class Holder:
                 raise ProtocolError("the first frame is a hello")
             self._greet(client, read_object(payload))
         elif kind == b"I" and client.role == "controller" and len(payload) >= 4:
-            error = None
+            error, echo = None, self.terminal.echoes()
             if self.exit is not None:
                 error = "exited"
             elif not self.terminal.take_input(payload[4:]):
                 error = "input_full"
             (number,) = struct.unpack_from(">I", payload)
-            client.send_json(b"R", {"id": number, "ok": error is None, "error": error})
+            client.send_json(b"R", {"id": number, "ok": error is None, "error": error, "echo": echo})
         elif kind == b"Q":
             request = read_object(payload)
             number = integer(request, "id", 0, 2**32 - 1)

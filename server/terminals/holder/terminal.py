@@ -52,6 +52,15 @@ class Terminal:
         self.write()
         return True
 
+    def echoes(self) -> bool:
+        """Tell whether the terminal shows what is typed; it does not while a password is asked for."""
+        if self.master is None:
+            return False
+        try:
+            return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
+        except termios.error:
+            return False
+
     def write(self) -> None:
         """Hand on what the terminal takes now."""
         if self.master is None or not self.pending_input:
