@@ -18,9 +18,10 @@ up: .venv/installed
 test: .venv/installed-dev
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-# What the suite tries some hundreds of times, tried some tens of thousands of times.
+# What the suite tries some hundreds of times, tried tens of thousands of times.
 fuzz: .venv/installed-dev
-	@ODD_QUERIES=20000 PATH_OPENS=20000 $(BIN)/python -m pytest tests/features/test_search.py tests/storage/test_beneath.py $(ARGS)
+	@ODD_QUERIES=20000 PATH_OPENS=20000 HOLDER_FRAMES=100000 $(BIN)/python -m pytest \
+		tests/features/test_search.py tests/storage/test_beneath.py tests/terminals/test_fuzz.py $(ARGS)
 
 # The long forms of what the suite does shortly: hundreds of kills, long faults, many stalled readers. About half an hour.
 soak: .venv/installed-dev

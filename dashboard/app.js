@@ -40,6 +40,7 @@ import { Sidebar } from "./views/sidebar.js";
 import { TasksView } from "./views/tasks.js";
 import { UsageView } from "./views/usage.js";
 import { TerminalView } from "./views/terminal.js";
+import { TerminalsView } from "./views/terminals.js";
 import { Avatar } from "./components/avatar.js";
 import { Empty } from "./components/faces.js";
 import { Glyph } from "./components/state.js";
@@ -129,6 +130,7 @@ function View() {
     case "more": return html`<${MoreView} />`;
     case "agents": return html`<${AgentsView} />`;
     case "agent": return html`<${AgentView} name=${name} />`;
+    case "terminals": return html`<${TerminalsView} />`;
     case "terminal": return html`<${TerminalView} name=${name} />`;
     default: return html`<div class="sheet"><main class="main" id="main"><${Empty} title="There is nothing at this address" text=${name} glyph="help"><a class="btn" href="/">Home</a><//></main></div>`;
   }

@@ -6,6 +6,7 @@ import { signal } from "./ui.js";
 
 /** Views whose path is their name. */
 const PLACES = new Set([
+  "terminals",
   "schedules",
   "state",
   "files",

@@ -3,6 +3,7 @@
 import { html, icon } from "../ui.js";
 
 export const PLACES = /** @type {const} */ ([
+  ["/terminals", "terminals", "terminal", "Terminals"],
   ["/schedules", "schedules", "clock", "Schedules"],
   ["/state", "state", "braces", "State"],
   ["/files", "files", "folder", "Files"],

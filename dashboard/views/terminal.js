@@ -9,14 +9,16 @@ import { Terminal } from "../components/terminal.js";
 
 /** @param {{name: string}} props */
 export function TerminalView({ name }) {
-  const [asText, setText] = useState(false);
+  // On a phone a terminal is text first: its lines are wider than the screen.
+  const [asText, setText] = useState(matchMedia("(width < 640px)").matches);
   const agent = agents.get(name);
   if (!agent || agent.kind === "external") {
     return html`<div class="sheet"><main class="main" id="main"><${Empty} title="No terminal here" text=${agent ? `${name} runs elsewhere.` : `There is no agent ${name}.`} glyph="terminal"><a class="btn" href="/agents">All agents</a><//></main></div>`;
   }
   return html`<div class="sheet"><main class="main" id="main">
     <header class="head slim"><a class="btn quiet only sm" href=${`/agents/${name}`} aria-label=${`Back to ${name}`}>${icon("left")}</a><h1 class="slim row" tabindex="-1"><${Glyph} agent=${agent} />Terminal of ${name}</h1>
-      <div class="tools"><button class="btn quiet sm" aria-pressed=${asText} onClick=${() => setText(!asText)}>${icon("rows")}Read as text</button></div></header>
+      <div class="tools"><button class="btn quiet sm" aria-pressed=${asText} onClick=${() => setText(!asText)}>${icon("rows")}Read as text</button>
+        <a class="btn quiet sm desk" href=${`/api/agents/${name}/screenshot?as=png`} download=${`${name}.png`}>${icon("download")}Picture</a></div></header>
     <div class="terms one">${asText ? html`<${AsText} name=${name} />` : html`<${Terminal} key=${name} agent=${name} />`}</div></main></div>`;
 }
 

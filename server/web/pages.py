@@ -19,6 +19,7 @@ DEEP_LINKS = (
     "/agents",
     "/agents/{rest:.*}",
     "/m",
+    "/terminals",
     "/tasks",
     "/tasks/{rest:.*}",
     "/schedules",

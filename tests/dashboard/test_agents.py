@@ -102,7 +102,10 @@ async def test_every_view_fits_its_screen_and_names_its_controls(
     )
     page = await screens.enter(office.chairman, **settings)
     seen = set()
-    for path in ("/", "/m", "/c/general", "/dm/ada", "/agents", "/agents/echo", "/agents/echo/terminal", "/c/nowhere"):
+    for path in (
+        *("/", "/m", "/c/general", "/dm/ada", "/agents", "/agents/echo", "/agents/echo/terminal", "/terminals"),
+        "/c/nowhere",
+    ):
         await page.goto(office.url + path)
         await page.locator("#main").wait_for()
         await page.get_by_text("Live", exact=True).wait_for()
