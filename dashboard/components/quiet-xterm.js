@@ -6,6 +6,10 @@
 
 /** Private modes that make a terminal send something by itself: mouse, focus, colour-scheme and paste reports. */
 const REPORTING = new Set([9, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 2031]);
+/** What is done as often as it says: xterm would count to a thousand million, or ask for the memory to. */
+const REPEATING = [..."@bILMPSTXZ"].map((final) => /** @type {any} */ ({ final })).concat([
+  { intermediates: " ", final: "@" }, { intermediates: " ", final: "A" }, { intermediates: "'", final: "}" }, { intermediates: "'", final: "~" }]);
+const MOST_TIMES = 1000;
 
 let open = 0;
 /** @type {null | typeof document.createElement} */
@@ -65,6 +69,7 @@ export function silence(terminal) {
     parser.registerCsiHandler(id, swallow);
   }
   parser.registerCsiHandler({ prefix: "?", final: "h" }, (/** @type {any[]} */ modes) => modes.some((mode) => REPORTING.has(mode)));
+  for (const id of REPEATING) parser.registerCsiHandler(id, (/** @type {any[]} */ counts) => counts[0] > MOST_TIMES);
   parser.registerDcsHandler({ intermediates: "$", final: "q" }, swallow);
   for (const code of [0, 1, 2, 4, 8, 10, 11, 12, 52]) parser.registerOscHandler(code, swallow);
 }
