@@ -14,7 +14,7 @@ from benchmarks.machine import described
 
 BENCHMARKS = (
     *("store", "slow_disk", "send", "stream", "idle", "mcp_call", "bridge_start", "push", "work", "odd_input"),
-    *("search_scale", "messages_scale", "reconnect"),
+    *("search_scale", "messages_scale", "reconnect", "terminals"),
 )
 Measure = Callable[[Effort], list[Figure]]
 

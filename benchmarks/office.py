@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.machine import free_port
 
 _STARTS_WITHIN_S = 30.0
+_AGENTS_END_WITHIN_S = 90.0
 _ENDS_WITHIN_S = 20.0
 
 
@@ -28,9 +29,15 @@ class Office:
         """The chairman's."""
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
 
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path, None, self.token)
+
     def post(self, path: str, body: object, token: str | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
-        self._connection.request("POST", path, json.dumps(body), headers)
+        return self._ask("POST", path, json.dumps(body), token or self.token)
+
+    def _ask(self, method: str, path: str, body: str | None, token: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         found = json.loads(answer.read())
         if answer.status >= 300:
@@ -60,16 +67,18 @@ class Office:
 
 
 @contextlib.contextmanager
-def open_office(folder: Path) -> Iterator[Office]:
-    """Start a server on a new data folder; it ends at the end."""
+def open_office(folder: Path, team_file: Path | None = None, *, stops_agents: bool = True) -> Iterator[Office]:
+    """Start a server on a data folder, with the agents of a team file if there is one; it ends at the end."""
     port, data = free_port(), folder / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BULLPEN_", "DEMO"))}
-    # The guards look at each message, and refuse none: a benchmark sends faster than an agent may.
-    team_file = folder / "agents.yaml"
-    team_file.write_text("defaults: { guards: { self_per_min: 1000000, human_per_min: 1000000 } }\n", encoding="utf-8")
+    office_alone = [] if team_file is not None else ["--only-server", "--team", "bench"]
+    if team_file is None:
+        # The guards look at each message, and refuse none: a benchmark sends faster than an agent may.
+        guards = "defaults: { guards: { self_per_min: 1000000, human_per_min: 1000000 } }\n"
+        (folder / "agents.yaml").write_text(guards, encoding="utf-8")
     command = [
-        sys.executable, "-m", "server.cli", "up", "--only-server", "--no-open",
-        "--config", str(team_file), "--team", "bench", "--data", str(data), "--port", str(port),
+        *(sys.executable, "-m", "server.cli", "up", "--no-open", *office_alone),
+        *("--config", str(team_file or folder / "agents.yaml"), "--data", str(data), "--port", str(port)),
     ]  # fmt: skip
     with (folder / "server.out").open("wb") as output:
         process = subprocess.Popen(
@@ -80,9 +89,9 @@ def open_office(folder: Path) -> Iterator[Office]:
         token = (data / "run" / "operator.token").read_text(encoding="utf-8").strip()
         yield Office(port, process.pid, token)
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT if team_file is not None and stops_agents else signal.SIGTERM)
         try:
-            process.wait(_ENDS_WITHIN_S)
+            process.wait(_ENDS_WITHIN_S if team_file is None else _AGENTS_END_WITHIN_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -116,6 +116,8 @@ function TimeLeft({ until }) {
 function Search({ terminal, onClose }) {
   const [found, setFound] = useState("");
   const place = useRef({ row: -1, column: 0 });
+  const box = useRef(/** @type {HTMLInputElement|null} */ (null));
+  useEffect(() => box.current?.focus(), []);
   const find = (/** @type {string} */ text, /** @type {1|-1} */ step) => {
     const next = text ? nextMatch(terminal.buffer.active, text, place.current, step) : null;
     setFound(text && !next ? "Not found" : "");
@@ -129,7 +131,7 @@ function Search({ terminal, onClose }) {
     if (event.key === "Enter") find(event.target.value, event.shiftKey ? 1 : -1);
   };
   return html`<form class="find" role="search" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}><input class="input" type="search" aria-label="Search in what was printed" placeholder="Search, Enter for the one before" autocomplete="off" autofocus
-    ref=${(/** @type {HTMLInputElement|null} */ box) => box?.focus()} onKeyDown=${onKey} onInput=${(/** @type {any} */ event) => { place.current = { row: terminal.buffer.active.length, column: 0 }; find(event.target.value, -1); }} /><span role="status">${found}</span>
+    ref=${box} onKeyDown=${onKey} onInput=${(/** @type {any} */ event) => { place.current = { row: terminal.buffer.active.length, column: 0 }; find(event.target.value, -1); }} /><span role="status">${found}</span>
     <button type="button" class="btn quiet only sm" aria-label="Close search" onClick=${onClose}>${icon("x")}</button></form>`;
 }
 

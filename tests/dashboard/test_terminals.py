@@ -156,7 +156,7 @@ async def test_several_lines_are_pasted_only_after_a_question_and_a_text_is_foun
 
     await page.get_by_role("button", name="Search in terminal").click()
     await page.get_by_role("searchbox").fill("GOT ONE")
-    await expect(page.locator(".xterm-selection div")).to_have_count(1)
+    await expect(page.locator(".xterm-selection div").first).to_be_visible()
     await page.get_by_role("searchbox").fill("never printed")
     await expect(page.get_by_text("Not found")).to_be_visible()
     async with page.expect_download() as download:
