@@ -177,3 +177,35 @@ def test_down_stops_the_agents_with_all_they_started(tmp_path: Path) -> None:
         assert not Path(f"/proc/{row['pid']}").exists()
     finally:
         desk.clear()
+
+
+def test_keys_are_typed_and_the_screen_is_shown_and_drawn(team: Desk) -> None:
+    assert team.bullpen("keys", "talker", "good evening", "Enter").returncode == 0
+    assert team.bullpen("keys", "talker", "-l", "Enter").returncode == 0
+    assert team.bullpen("keys", "@talker", "Enter").returncode == 0
+    wait_until_shown(team, "got Enter")
+    assert "got good evening" in team.bullpen("screen", "talker").stdout
+    drawn = team.folder / "talker.png"
+    assert team.bullpen("screen", "talker", "--png", str(drawn)).returncode == 0
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    refused = team.bullpen("keys", "sleeper", "Enter")
+    assert (refused.returncode, "not running" in refused.stderr) == (5, True), refused.stderr
+
+
+def wait_until_shown(team: Desk, text: str) -> None:
+    deadline = time.monotonic() + 5
+    while text not in team.bullpen("screen", "talker").stdout:
+        assert time.monotonic() < deadline
+
+
+def test_an_agents_log_is_followed_and_searched(team: Desk) -> None:
+    following = ptyprocess.PtyProcessUnicode.spawn(
+        [*COMMAND, "logs", "talker", "-f", "--grep", "got"], cwd=str(team.folder), env=team.environment
+    )
+    try:
+        team.bullpen("keys", "talker", "news", "Enter")
+        assert "ready to talk" not in read_until(following, "got news")
+    finally:
+        following.close(force=True)
+    raw = team.bullpen("logs", "talker", "--raw")
+    assert "ready to talk" in raw.stdout
