@@ -44,14 +44,6 @@ class Office:
             raise RuntimeError(f"{path}: {answer.status} {found}")
         return found
 
-    def get(self, path: str) -> Any:
-        self._connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
-        answer = self._connection.getresponse()
-        found = json.loads(answer.read())
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status} {found}")
-        return found
-
     def member(self, name: str) -> str:
         """Create an agent that no process stands behind, and return its token."""
         return str(self.post("/api/tokens", {"name": name, "kind": "agent"})["token"])

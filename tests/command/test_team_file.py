@@ -422,3 +422,10 @@ def test_a_mistake_in_notifications_is_named_with_its_place_and_what_is_right(
     assert says in found[0]
     assert re.match(r"agents\.yaml:\d+:\d+: ", found[0])
     assert "canary" not in found[0]
+
+
+def test_a_grant_is_named_and_one_that_is_none_is_refused(write: Path) -> None:
+    config = load(write, "agents:\n  pm: { role: lead, grants: [terminal_input] }\n")
+    assert agent(config, "pm").grants == {"terminal_input"}
+    (found,) = problems(write, "agents:\n  pm: { role: lead, grants: [terminal] }\n")
+    assert "there is no grant “terminal”" in found

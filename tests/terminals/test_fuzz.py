@@ -90,7 +90,7 @@ def odd_frame(chance: random.Random) -> bytes:
     if shape == 3:
         return frame(b"Q", b"[" * chance.randrange(1, 3000))
     verbs = ("ping", "resize", "children", "acknowledge", "echo", "nothing", "", None, 7, ["ping"])
-    values = (0, -1, 80, 2**31, 2**70, 1.5, True, None, "80", [], {})
+    values: tuple[object, ...] = (0, -1, 80, 2**31, 2**70, 1.5, True, None, "80", [], {})
     request = {
         "id": chance.choice((1, 0, -1, 2**32, 2**40, "1", None)),
         "do": chance.choice(verbs),
