@@ -151,6 +151,7 @@ def _flag(text: str) -> bool:
 
 def _replace(file: Path, content: bytes) -> None:
     """Write a file that only we may read, whole or not at all."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # an agent that never ran has none
     temporary = file.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
