@@ -33,12 +33,12 @@ def emulate(tail: bytes, columns: int, rows: int) -> pyte.Screen:
     """Emulate a terminal over the newest 64 KiB. Runs in a process's main thread. Raises TimeoutError after 5 s."""
     size = max(2, min(columns, LARGEST_SIDE)), max(2, min(rows, LARGEST_SIDE))
     text = _FOREIGN.sub("", _since_fresh(tail[-MAX_BYTES:]).decode("utf-8", "replace"))
-    signal.signal(signal.SIGALRM, _be_too_slow)
-    signal.alarm(RENDER_TIMEOUT_S)
+    signal.signal(signal.SIGPROF, _be_too_slow)
+    signal.setitimer(signal.ITIMER_PROF, RENDER_TIMEOUT_S)
     try:
         return _fed(size, text)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _fed(size: tuple[int, int], text: str) -> pyte.Screen:

@@ -21,6 +21,7 @@ from server.core.errors import TooMany
 MAX_BYTES = 64 * 1024
 MAX_WAITING = 16
 RENDER_TIMEOUT_S = 5
+"""Of the worker's own time: how busy the machine is with other things does not count."""
 LARGEST_SIDE = 500
 
 
