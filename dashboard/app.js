@@ -5,11 +5,12 @@ import { get, whenSignedOut } from "./api.js";
 import { Live, connection, newVersion } from "./live.js";
 import { route, startRouter } from "./router.js";
 import { agents, ranked } from "./stores/agents.js";
-import { approvals, reduceApprovals, waits } from "./stores/approvals.js";
+import { approvals, reduceApprovals } from "./stores/approvals.js";
 import { channels, directs, loadReads, places, reduceChannels, reduceReads, shownCount, unreadOf } from "./stores/channels.js";
 import { guards, reduceGuards } from "./stores/guards.js";
 import { forget, newest, reduceMessages } from "./stores/messages.js";
 import { members } from "./stores/members.js";
+import { waits } from "./stores/needs.js";
 import { reducePresence } from "./stores/presence.js";
 import { reducePins } from "./stores/pins.js";
 import { reduceAudit } from "./stores/audit.js";
@@ -28,7 +29,9 @@ import { ChannelView, DirectView } from "./views/conversation.js";
 import { AuditView } from "./views/audit.js";
 import { ConversationsView } from "./views/conversations.js";
 import { FilesView } from "./views/files.js";
+import { DecideView } from "./views/decide.js";
 import { MoreView, PLACES } from "./views/more.js";
+import { NeedsView } from "./views/needs.js";
 import { NowView } from "./views/now.js";
 import { Palette } from "./views/palette.js";
 import { SettingsView } from "./views/settings.js";
@@ -119,6 +122,7 @@ function View() {
     case "channel": return html`<${ChannelView} name=${name} target=${route.value.message} />`;
     case "direct": return html`<${DirectView} name=${name} target=${route.value.message} />`;
     case "conversations": return html`<${ConversationsView} />`;
+    case "needs": return html`<${NeedsView} name=${name} />`;
     case "tasks": return html`<${TasksView} />`;
     case "schedules": return html`<${SchedulesView} />`;
     case "state": return html`<${StateView} />`;
@@ -144,7 +148,7 @@ function Top({ onSearch }) {
     <button class="jump desk" onClick=${onSearch}>${icon("search")}<span>Search or jump to…</span><kbd class="push">Ctrl K</kbd></button><span class="phone"></span>
     <div class="end"><${Pill} />
       ${today.value.length > 0 && html`<a class="spent desk" href="/usage" aria-label="Used today">${today.value.map((used) => html`<span key=${used.billing} title=${`${PAID[used.billing]}, today`}>${used.billing === "plan" ? `plan ${short(used.tokens)} tok` : used.cost_usd === null ? `${short(used.tokens)} tok` : `${cost(used)}`}</span>`)} today</a>`}
-      ${waits() > 0 && html`<a class="needs-pill desk" href="/">${icon("s-needs")}<span>${waits()} need${waits() === 1 ? "s" : ""} you</span></a>`}
+      ${waits() > 0 && html`<a class="needs-pill desk" href="/needs">${icon("s-needs")}<span>${waits()} need${waits() === 1 ? "s" : ""} you</span></a>`}
       ${newVersion.value && html`<button class="btn sm" onClick=${() => location.reload()}>New version ready · Reload</button>`}
       <button class="btn quiet only phone" aria-label="Search" onClick=${onSearch}>${icon("search")}</button>
       <button class="btn quiet only" aria-label=${`Colours: ${label}. Change`} title=${`Colours: ${label}`} onClick=${nextTheme}>${icon(theme.value === "dark" ? "moon" : "sun")}</button>
@@ -178,11 +182,11 @@ function TabBar() {
   const here = (/** @type {string[]} */ ...views) => (views.includes(route.value.view) ? "page" : undefined);
   const unread = [...places.value, ...directs.value].reduce((sum, channel) => sum + unreadOf(channel.id), 0);
   return html`<nav class="tabbar" aria-label="Main">
-    <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now${waits() > 0 && html`<span class="badge needs">${waits()}</span>`}</a>
+    <a href="/" aria-current=${here("now")}>${icon("home", { class: "lg" })}Now</a>
+    <a href="/needs" aria-current=${here("needs")}>${icon("s-needs", { class: "lg" })}Needs you${waits() > 0 && html`<span class="badge needs">${waits()}</span>`}</a>
     <a href="/m" aria-current=${here("conversations", "channel", "direct")}>${icon("chat", { class: "lg" })}Chat${unread > 0 && html`<span class="badge">${shownCount(unread)}</span>`}</a>
     <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks", { class: "lg" })}Tasks</a>
-    <a href="/agents" aria-current=${here("agents", "agent", "terminal")}>${icon("agent", { class: "lg" })}Agents</a>
-    <a href="/more" aria-current=${here("more", ...PLACES.map(([, view]) => view))}>${icon("more", { class: "lg" })}More</a></nav>`;
+    <a href="/more" aria-current=${here("more", "agents", "agent", "terminal", ...PLACES.map(([, view]) => view))}>${icon("more", { class: "lg" })}More</a></nav>`;
 }
 
 // Ticks of use are not in the log: what was told while the stream was broken is asked for.
@@ -190,15 +194,21 @@ effect(() => { if (connection.value.state === "live") void loadUsage(); });
 
 effect(() => {
   const { view, name } = route.value;
-  const place = view === "channel" ? `#${name}` : view === "now" ? "Now" : name || view;
+  const place = view === "channel" ? `#${name}` : view === "now" ? "Now" : view === "needs" ? "Needs you" : name || view;
   document.title = `${waits() ? `(${waits()}) ` : ""}${place} · Bullpen`;
 });
 
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("app"));
   whenSignedOut(() => live.signedOut());
-  startRouter();
   let problem = "";
+  if (location.pathname === "/decide") {
+    const link = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+    render(html`<${DecideView} code=${link} />`, root);
+    return;
+  }
+  startRouter();
   const code = /^#k=(.+)$/.exec(location.hash)?.[1];
   if (code) history.replaceState(null, "", location.pathname); // the code is of use once, and no longer to be seen
   render(html`<${App} problem="" />`, root);

@@ -24,6 +24,7 @@ export function parse(path) {
   if (!first) return { view: "now" };
   if (first === "c" && name) return { view: "channel", name };
   if (first === "dm" && name) return { view: "direct", name };
+  if (first === "needs") return { view: "needs", name };
   if (first === "tasks") return { view: "tasks", name };
   if (PLACES.has(first)) return { view: first, name };
   if (first === "m") return { view: "conversations" };

@@ -24,6 +24,7 @@ from server.backup import restoring
 from server.backup.archive import BackupFile
 from server.backup.keeper import Backups
 from server.config import AgentConfig, Config, resolve_secret
+from server.config.keys import KINDS_THAT_THINK
 from server.core.errors import BullpenError, Unavailable
 from server.core.operation import Registry
 from server.dispatch import Dispatch, wall_clock
@@ -168,6 +169,7 @@ class Office:
         self._attendance = Attendance(dispatch, feed, wall_clock)
         premises = Premises(agents_folder, self.url, find_delegated())
         self.supervisor = Supervisor(config.agents, premises, dispatch, feed, os.urandom)
+        tools.called = lambda caller, tool: self.supervisor.receive_call(caller.name, caller.run_id, tool)
         self._clockwork = Clockwork(dispatch)
         self._tell_service_manager = service_manager()
         self._pulse = Pulse(self._tell_service_manager)
@@ -315,6 +317,7 @@ async def _seat(store: Store, config: Config) -> None:
             command_line=_command_line(agent),
             autostart=agent.autostart and agent.enabled,
             session_id=str(uuid.uuid4()),
+            permission_mode=agent.permission_mode if agent.kind in KINDS_THAT_THINK else "",
         )
         await store.run("set_guard_limits", member=agent.name, limits=agent.guards or config.guards)
         await store.run("ensure_budget", agent=agent.name, **asdict(agent.budget))

@@ -12,12 +12,15 @@ import { Age } from "./relative-time.js";
 export function AgentCard({ agent }) {
   const { look, why } = condition(agent);
   return html`<article class="agent-card" data-s=${look} aria-label=${agent.name}>
-    <header><${Avatar} name=${agent.name} /><div><h3><a class="name agent" href=${`/agents/${agent.name}`}>${agent.name}</a></h3><p class="cut">${agent.kind} · ${agent.role}${agent.description ? ` · ${agent.description}` : ""}</p></div></header>
+    <header><${Avatar} name=${agent.name} /><div><h3><a class="name agent" href=${`/agents/${agent.name}`}>${agent.name}</a>${agent.permission_mode === "auto" && html` <${Unasked} />`}</h3><p class="cut">${agent.kind} · ${agent.role}${agent.description ? ` · ${agent.description}` : ""}</p></div></header>
     <div class="now"><${State} agent=${agent} /><p class="what cut" title=${why}>${why || "no reason reported"}</p></div>
     <div class="job"><${AgentActions} agent=${agent} /></div>
     <dl class="facts">${facts(agent)}<div class="src"><${Source} agent=${agent} /></div></dl>
   </article>`;
 }
+
+/** Says for as long as it is so that an agent acts without asking anybody. */
+export const Unasked = () => html`<span class="tag warn" title="permissions: auto. It acts without asking anybody.">asks nobody</span>`;
 
 /** @param {any} agent */
 function facts(agent) {

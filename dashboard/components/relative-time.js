@@ -17,6 +17,13 @@ export function age(at) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
+/** @param {{at: string}} props */
+export function Left({ at }) {
+  const seconds = Math.max(0, Math.round((Date.parse(at) - now.value) / 1000));
+  const words = seconds >= 3600 ? `${Math.floor(seconds / 3600)} h ${String(Math.floor(seconds / 60) % 60).padStart(2, "0")} m` : seconds >= 60 ? `${Math.floor(seconds / 60)} m ${String(seconds % 60).padStart(2, "0")} s` : `${seconds} s`;
+  return html`<time datetime=${at} title=${FULL.format(new Date(at))}>${words}</time>`;
+}
+
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });

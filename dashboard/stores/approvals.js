@@ -2,7 +2,6 @@
 /** What waits for a person to decide. What is decided leaves, once it was seen to be. */
 import { computed, signal } from "../ui.js";
 import { post } from "../api.js";
-import { waiting } from "./agents.js";
 import { collection } from "./collection.js";
 import { me } from "./session.js";
 
@@ -26,11 +25,7 @@ export const settled = signal(/** @type {any[]} */ ([]));
 export const mayDecide = (row) => row.asker !== me.value?.name && (me.value?.role === "chairman" || me.value?.role === "operator" || row.delegated_to === me.value?.name);
 /** Whether somebody put it aside for now. @param {any} row */
 export const isSnoozed = (row) => row.snoozed_until && Date.parse(row.snoozed_until) > Date.now();
-/** The next to expire first. */
-export const pendingApprovals = computed(() => [...approvals.rows.value.values()].sort((a, b) => a.expires_at.localeCompare(b.expires_at)));
-
-/** How many things wait for the person who looks: agents that failed or ask, and requests that are theirs to decide. */
-export const waits = () => waiting.value.length + pendingApprovals.value.filter((row) => mayDecide(row) && !isSnoozed(row)).length;
+export const pendingApprovals = computed(() => [...approvals.rows.value.values()].sort((a, b) => a.created_at.localeCompare(b.created_at)));
 
 /** @param {any} row @param {Record<string, unknown>} decision The hash says that it is this that was decided. */
 export const resolve = (row, decision) => post(`/api/approvals/${row.id}/resolve`, { ...decision, hash: row.hash });

@@ -159,6 +159,15 @@ export function withMessage(list, message) {
   return [...list, message];
 }
 
+/** The last things that somebody said, as far as they are loaded, newest first. @param {string} name */
+export function lastFrom(name) {
+  const found = new Map();
+  for (const list of [newest.value, ...[...conversations.value.values()].map((conversation) => conversation.list)]) {
+    for (const message of list) if (message.from === name) found.set(message.id, message);
+  }
+  return [...found.values()].sort((a, b) => b.seq - a.seq).slice(0, 3);
+}
+
 /** @param {any[]} rows */
 function takeReceipts(rows) {
   if (!rows.length) return;

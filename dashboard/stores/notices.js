@@ -6,6 +6,7 @@
 import { signal } from "../ui.js";
 import { conversationPath, go } from "../router.js";
 import { mayDecide } from "./approvals.js";
+import { TROUBLES } from "./needs.js";
 import { me } from "./session.js";
 
 const KEPT = "bullpen.notices";
@@ -53,12 +54,13 @@ export function noticeOf(event) {
   const mine = me.value?.name;
   if (event.kind === "approval.created" && mayDecide(event.approval)) {
     const { id, asker, kind, summary } = event.approval;
-    return { tag: id, title: `${asker} ${kind === "question" ? "asks" : "needs a decision"}`, body: summary, path: "/" };
+    if (kind === "failure") return null; // told as what has become of the agent
+    return { tag: id, title: `${asker} ${kind === "question" ? "asks" : TROUBLES.has(kind) ? "needs you" : "needs a decision"}`, body: summary, path: `/needs/${id}` };
   }
   if (event.kind === "agent.status") {
-    const { name, state, reason, activity, activity_reason: why, activity_since: since } = event.agent;
+    const { name, state, reason, activity, activity_reason: why, activity_since: since, activity_reason_code: code } = event.agent;
     if (state === "fatal") return { tag: `${name} ${event.agent.since}`, title: `${name} failed`, body: reason, path: `/agents/${name}` };
-    if (activity === "needs_you" && state === "ready") return { tag: `${name} ${since}`, title: `${name} needs you`, body: why, path: `/agents/${name}` };
+    if (activity === "needs_you" && !code && state === "ready") return { tag: `${name} ${since}`, title: `${name} needs you`, body: why, path: `/agents/${name}` };
   }
   if (event.kind === "message.created" && mine) {
     const { id, channel, content, mentions, from, from_kind: kind } = event.message;

@@ -3,13 +3,13 @@
 import { html, useEffect, useState } from "../ui.js";
 import { get } from "../api.js";
 import { agents, condition } from "../stores/agents.js";
-import { AgentActions } from "../components/agent-card.js";
+import { AgentActions, Unasked } from "../components/agent-card.js";
 import { Avatar } from "../components/avatar.js";
 import { Empty, Failed } from "../components/faces.js";
 import { Source, State } from "../components/state.js";
 import { BudgetMeters, UsageLine } from "../components/usage-line.js";
 import { usageOf } from "../stores/usage.js";
-import { Age } from "../components/relative-time.js";
+import { Age, clock } from "../components/relative-time.js";
 
 /** @param {{name: string}} props */
 export function AgentView({ name }) {
@@ -21,9 +21,9 @@ export function AgentView({ name }) {
   if (!agent) return html`<div class="sheet"><main class="main" id="main"><${Empty} title=${`No agent ${name}`} glyph="agent"><a class="btn" href="/agents">All agents</a><//></main></div>`;
   const { why } = condition(agent);
   return html`<div class="sheet"><main class="main" id="main">
-    <header class="head"><${Avatar} name=${name} /><div class="titles"><h1 tabindex="-1" class="name agent">${name}</h1></div><span class="sub cut desk">${agent.kind} · ${agent.role}${agent.description ? ` · ${agent.description}` : ""}</span></header>
+    <header class="head"><${Avatar} name=${name} /><div class="titles"><h1 tabindex="-1" class="name agent">${name}</h1></div>${agent.permission_mode === "auto" && html`<${Unasked} />`}<span class="sub cut desk">${agent.kind} · ${agent.role}${agent.description ? ` · ${agent.description}` : ""}</span></header>
     <div class="body"><div class="stack lg detail">
-      <section class="tile" aria-label="State"><header><${State} agent=${agent} /><span class="push"><${Source} agent=${agent} /></span></header><div class="in stack"><p>${why || "No reason was reported."}</p><${AgentActions} agent=${agent} /></div></section>
+      <section class="tile" aria-label="State"><header><${State} agent=${agent} /><span class="push"><${Source} agent=${agent} /></span></header><div class="in stack"><p>${why || "No reason was reported."}</p>${agent.resets_at && agent.activity === "limited" && html`<p class="dim">Until ${clock(agent.resets_at)}, as its service said.</p>`}<${AgentActions} agent=${agent} /></div></section>
       <section class="tile" aria-label="Run"><header><h2>Run</h2></header><div class="in"><dl class="kv">
         <dt>process</dt><dd>${agent.state}${agent.pid ? `, pid ${agent.pid}` : ""}, since <${Age} at=${agent.since} /></dd>
         <dt>team tools</dt><dd>${agent.connected ? "connected" : "not connected"}</dd>

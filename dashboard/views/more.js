@@ -14,5 +14,5 @@ export const PLACES = /** @type {const} */ ([
 
 export function MoreView() {
   return html`<div class="sheet"><main class="main" id="main"><header class="head"><h1 tabindex="-1">More</h1></header>
-    <div class="body flush"><nav class="rows" aria-label="More places">${PLACES.map(([path, , glyph, title]) => html`<a key=${path} href=${path}>${icon(glyph)}${title}</a>`)}</nav></div></main></div>`;
+    <div class="body flush"><nav class="rows" aria-label="More places"><a href="/agents">${icon("agent")}Agents</a>${PLACES.map(([path, , glyph, title]) => html`<a key=${path} href=${path}>${icon(glyph)}${title}</a>`)}</nav></div></main></div>`;
 }

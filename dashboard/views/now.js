@@ -1,29 +1,31 @@
 // @ts-check
 /** Now: who needs you, who works, what was said last. */
-import { html, icon } from "../ui.js";
+import { html } from "../ui.js";
 import { conversationPath } from "../router.js";
-import { condition, ranked, waiting } from "../stores/agents.js";
-import { pendingApprovals, settled } from "../stores/approvals.js";
+import { ranked } from "../stores/agents.js";
+import { settled } from "../stores/approvals.js";
 import { keptPaused } from "../stores/guards.js";
+import { needs } from "../stores/needs.js";
 import { newest } from "../stores/messages.js";
 import { me } from "../stores/session.js";
-import { AgentActions, AgentCard } from "../components/agent-card.js";
+import { AgentCard } from "../components/agent-card.js";
 import { Ask, Settled } from "../components/ask.js";
 import { Avatar, Name } from "../components/avatar.js";
 import { GuardNotice } from "../components/guard.js";
 import { Empty } from "../components/faces.js";
 import { Age } from "../components/relative-time.js";
 
+const STRIP = 5;
+
 export function NowView() {
+  const { now } = needs.value;
   const last = [...newest.value].reverse();
   return html`<div class="sheet"><main class="main" id="main">
     <header class="head"><div class="titles"><h1 tabindex="-1">Now</h1></div></header>
     <div class="body"><div class="home"><div class="stack lg">
-      ${(pendingApprovals.value.length > 0 || settled.value.length > 0) && html`<section class="stack" aria-label="Waits for a decision"><div class="section"><h2>Waits for a decision</h2><span class="count">${pendingApprovals.value.length}</span></div>
-        ${pendingApprovals.value.map((row, at) => html`<${Ask} key=${row.id} row=${row} isOpen=${at === 0} />`)}${settled.value.map((row) => html`<${Settled} key=${row.id} row=${row} />`)}</section>`}
+      ${(now.length > 0 || settled.value.length > 0) && html`<section class="stack" aria-label="Needs you"><div class="section"><h2>Needs you</h2><span class="count">${now.length}</span><a href="/needs">All that waits</a></div>
+        ${now.slice(0, STRIP).map((need, at) => html`<${Ask} key=${need.id} need=${need} isOpen=${at === 0} />`)}${now.length > STRIP && html`<p class="muted"><a href="/needs">${now.length - STRIP} more</a></p>`}${settled.value.map((row) => html`<${Settled} key=${row.id} row=${row} />`)}</section>`}
       ${keptPaused.value.length > 0 && html`<section class="stack" aria-label="Paused agents"><div class="section"><h2>Paused agents</h2><span class="count">${keptPaused.value.length}</span></div>${keptPaused.value.map((row) => html`<div class="frame" key=${row.id}><${GuardNotice} row=${row} /></div>`)}</section>`}
-      ${waiting.value.length > 0 && html`<section class="tile needs" aria-labelledby="needs"><header>${icon("s-needs", { class: "glyph", state: "needs" })}<h2 id="needs">Needs you</h2><span class="count">${waiting.value.length}</span></header>
-        <ul class="strip-asks">${waiting.value.map((agent) => html`<li key=${agent.name}><${Avatar} name=${agent.name} /><div class="cut"><p class="cut"><${Name} name=${agent.name} /> <span class="dim">${condition(agent).word.toLowerCase()}: ${condition(agent).why}</span></p><p class="muted cut">since <${Age} at=${condition(agent).since} /> · ${condition(agent).source}</p></div><div class="go"><${AgentActions} agent=${agent} /></div></li>`)}</ul></section>`}
       <div class="section"><h2>Agents</h2><span class="count">${ranked.value.length}</span><a href="/agents">All agents</a></div>
       ${ranked.value.length ? html`<div class="cards">${ranked.value.slice(0, 12).map((agent) => html`<${AgentCard} key=${agent.name} agent=${agent} />`)}</div>`
       : html`<${Empty} title="No agents yet" text="Describe them in agents.yaml, then start again: bullpen init, bullpen up." glyph="agent" />`}

@@ -18,6 +18,7 @@ function entries() {
     { group: "Places", glyph: "home", text: "now", say: "", path: "/" },
     { group: "Places", glyph: "search", text: "search messages", say: "", path: "/search" },
     { group: "Places", glyph: "folder", text: "files", say: "", path: "/files" },
+    { group: "Places", glyph: "s-needs", text: "needs you", say: "", path: "/needs" },
     { group: "Places", glyph: "agent", text: "all agents", say: "", path: "/agents" },
   ];
 }

@@ -3,7 +3,7 @@
 import { html, icon, useState } from "../ui.js";
 import { route } from "../router.js";
 import { agents, condition, ranked } from "../stores/agents.js";
-import { waits } from "../stores/approvals.js";
+import { waits } from "../stores/needs.js";
 import { archived, createChannel, directs, mentionsOf, otherParty, places, shownCount, unreadOf } from "../stores/channels.js";
 import { members } from "../stores/members.js";
 import { maySpeak, me } from "../stores/session.js";
@@ -20,7 +20,8 @@ const here = (view, name) => (route.value.view === view && (name === undefined |
 
 export function Sidebar() {
   return html`<aside class="side" aria-label="Places">
-    <nav aria-label="Main"><a href="/" aria-current=${here("now")}>${icon("home")}Now${waits() > 0 && html`<span class="badge needs" aria-label=${`${waits()} need you`}>${waits()}</span>`}</a>
+    <nav aria-label="Main"><a href="/" aria-current=${here("now")}>${icon("home")}Now</a>
+      <a href="/needs" aria-current=${here("needs")}>${icon("s-needs", waits() > 0 ? { class: "glyph", state: "needs" } : {})}Needs you${waits() > 0 && html`<span class="badge needs" aria-label=${`${waits()} need you`}>${waits()}</span>`}</a>
       <a href="/tasks" aria-current=${here("tasks")}>${icon("tasks")}Tasks</a>
       <a href="/agents" aria-current=${here("agents")}>${icon("agent")}Agents<span class="count">${agents.rows.value.size}</span></a>
       ${PLACES.map(([path, view, glyph, title]) => html`<a key=${path} href=${path} aria-current=${here(view)}>${icon(glyph)}${title}</a>`)}</nav>

@@ -28,10 +28,12 @@ from server.config.model import LimitsConfig as LimitsConfig
 from server.config.model import Location as Location
 from server.config.model import Notifications as Notifications
 from server.config.model import NotificationTarget as NotificationTarget
+from server.config.model import PermissionPolicy as PermissionPolicy
 from server.config.model import Provider as Provider
 from server.config.model import QuietHours as QuietHours
 from server.config.model import RestartPolicy as RestartPolicy
 from server.config.model import Retention as Retention
+from server.config.model import StallPolicy as StallPolicy
 from server.config.secrets import SecretReference as SecretReference
 from server.config.secrets import SecretUnavailable as SecretUnavailable
 from server.config.secrets import resolve_secret as resolve_secret

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from server.config import keys
 from server.config.bounds import read_budget, read_limits
 from server.config.document import Value, merge
-from server.config.model import AgentConfig, Guards, Provider, RestartPolicy
+from server.config.model import AgentConfig, Guards, PermissionPolicy, Provider, RestartPolicy, StallPolicy
 from server.config.paths import path_from
 from server.config.secrets import SecretReference, parse_secret
 from server.config.section import Section, duration_s, nearest
@@ -123,6 +123,13 @@ class AgentReader:
             if asked.value(key) and kind not in kinds:
                 asked.problem(asked.place_of(key), f"{asked.inside(key)} means nothing for the kind {kind}.",
                               f"It is for {', '.join(kinds[:-1])} and {kinds[-1]}.")  # fmt: skip
+        if kind in keys.KINDS_THAT_THINK and kind != "claude":
+            permissions = asked.section("permissions")
+            for key in keys.PERMISSIONS_OF_CLAUDE:
+                if key in permissions:
+                    what = f"{permissions.inside(key)} for the kind {kind} is not in this version yet."
+                    hint = "It asks in its terminal; say what it may do by mode."
+                    permissions.problem(permissions.place_of(key), what, hint)
         if kind == "custom" and not section.value("command"):
             section.problem(section.place, f"{section.path} is of kind custom and has no command.",
                             'Add one as a list: command: ["python", "bot.py"].')  # fmt: skip
@@ -149,6 +156,9 @@ class AgentReader:
             environment_secrets=MappingProxyType(secrets),
             channels=self._joined(section, role),
             permission_mode=self._permission_mode(section),
+            permissions=self._permissions(section),
+            stall=self._stall(section),
+            on_rate_limit=section.choice("on_rate_limit", keys.ON_RATE_LIMIT, _DEFAULT.on_rate_limit),
             autostart=self._autostart(section),
             enabled=section.flag("enabled", True),
             restart=self._restart(section),
@@ -168,7 +178,7 @@ class AgentReader:
     @staticmethod
     def _guards(section: Section) -> Guards:
         guards = section.section("guards")
-        guards.only((*keys.GUARDS, "acknowledgements"), keys.GUARDS_NOT_YET)
+        guards.only((*keys.GUARDS, "acknowledgements", *keys.STALL))
         usual = Guards()
         numbers = {key: guards.whole(key, getattr(usual, key), 0, 1_000_000) for key in keys.GUARDS}
         return Guards(**numbers, acknowledgements=guards.flag("acknowledgements", usual.acknowledgements))
@@ -275,12 +285,35 @@ class AgentReader:
     @staticmethod
     def _permission_mode(section: Section) -> str:
         permissions = section.section("permissions")
-        permissions.only(keys.PERMISSIONS, keys.PERMISSIONS_NOT_YET)
+        permissions.only(keys.PERMISSIONS)
         mode = permissions.choice("mode", keys.PERMISSION_MODES, "ask")
         if permissions.flag("i_understand", False) is False and mode == "auto":
             permissions.problem(permissions.place_of("mode"), "auto lets the agent act without asking anybody.",
                                 "If that is wanted, add i_understand: true beside it.")  # fmt: skip
         return mode
+
+    @staticmethod
+    def _permissions(section: Section) -> PermissionPolicy:
+        default, permissions = PermissionPolicy(), section.section("permissions")
+        timeout = permissions.duration("timeout", default.timeout_s)
+        if not 30 <= timeout <= 7 * 86_400:
+            permissions.wrong("timeout", "from 30s to 7d: a person has to read what is asked")
+        return PermissionPolicy(
+            allow=permissions.texts("allow"),
+            deny=permissions.texts("deny"),
+            remember=permissions.choice("remember", keys.REMEMBER, default.remember),
+            timeout_s=timeout,
+            on_timeout=permissions.choice("on_timeout", keys.ON_TIMEOUT, default.on_timeout),
+        )
+
+    @staticmethod
+    def _stall(section: Section) -> StallPolicy:
+        default, guards = StallPolicy(), section.section("guards")
+        after = guards.duration("stall_after", default.after_s)
+        if after < 10:
+            guards.wrong("stall_after", "10s or more: a model may think for a while")
+        # A tool may take three times as long as a thought, as 10 and 30 minutes.
+        return StallPolicy(after, after * 3, guards.choice("on_stall", keys.ON_STALL, default.action))
 
     @staticmethod
     def _autostart(section: Section) -> bool:

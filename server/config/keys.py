@@ -51,13 +51,12 @@ PROVIDER = ("auth", "base_url", "token", "config_dir")
 SETTINGS = (
     "kind", "role", "rights", "prompt", "model", "command", "workdir", "env", "restart", "stop", "session",
     "permissions", "channels", "autostart", "enabled", "description", "options", "guards", "budget", "limits",
-    "grants",
+    "grants", "on_rate_limit",
 )  # fmt: skip
 """Of an agent, a role and the defaults."""
 AGENT_ONLY = ("count",)
 ROLE = (*(key for key in SETTINGS if key != "role"), "extends")
 SETTINGS_NOT_YET = {
-    "on_rate_limit": "An agent whose provider refuses it is shown as limited; nothing else is done.",
     "tools": "Every agent gets the tools of its rights.",
     "notify": "Nothing would be sent.",
     "schedules": "Make them in the dashboard or with `bullpen schedule add`.",
@@ -91,8 +90,7 @@ GUARDS = (
     "hops", "pair_per_min", "pair_per_5_min", "agent_msgs_without_human", "repeats", "self_per_min", "human_per_min",
     "bot_per_min",
 )  # fmt: skip
-"""Numbers, beside the flag `acknowledgements`."""
-GUARDS_NOT_YET = {"stall_after": "An agent that stalls is not noticed by itself yet."}
+"""Numbers of `guards`, beside the flag `acknowledgements`."""
 MODEL = ("name", "provider")
 MODEL_NOT_YET = {
     "fallback": "Only one model is used.",
@@ -114,11 +112,12 @@ BUDGET = ("per_day", "per_task", "per_month", "warn_at", "on_exceed")
 ON_EXCEED = ("notify", "pause_and_ask", "stop")
 LIMITS = ("memory", "cpu", "pids", "open_files")
 SESSION = ("resume",)
-PERMISSIONS = ("mode", "i_understand")
-PERMISSIONS_NOT_YET = {
-    "allow": "Answer the agent's prompts in its terminal.",
-    "deny": "Nothing would be refused by it; choose the mode: ask or plan.",
-    "remember": "The agent's own choice in its prompt decides.",
-    "timeout": "A prompt waits until it is answered in the terminal.",
-    "on_timeout": "A prompt waits until it is answered in the terminal.",
-}
+PERMISSIONS = ("mode", "i_understand", "allow", "deny", "remember", "timeout", "on_timeout")
+PERMISSIONS_OF_CLAUDE = ("allow", "deny", "remember", "timeout", "on_timeout")
+"""The others ask in their terminal, and have rules of another form."""
+REMEMBER = ("none", "session", "always")
+ON_TIMEOUT = ("deny", "keep_waiting")
+ON_RATE_LIMIT = ("wait_and_resume", "hold", "stop")
+STALL = ("stall_after", "on_stall")
+"""Of `guards`, too."""
+ON_STALL = ("notify", "interrupt", "restart")

@@ -74,6 +74,32 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True)
+class PermissionPolicy:
+    """What an agent may do unasked, and what becomes of what it asks."""
+
+    allow: tuple[str, ...] = ()
+    """Rules of its CLI, as `Bash(pytest:*)`."""
+    deny: tuple[str, ...] = ()
+    """The same; they win over everything that allows."""
+    remember: str = "session"
+    """none | session | always: for how long a person may allow something at most."""
+    timeout_s: float = 1800.0
+    on_timeout: str = "deny"
+    """deny | keep_waiting"""
+
+
+@dataclass(frozen=True)
+class StallPolicy:
+    """When an agent that works without a sign of it has stalled, and what is done then."""
+
+    after_s: float = 600.0
+    in_tool_s: float = 1800.0
+    """The same inside one call of a tool."""
+    action: str = "notify"
+    """notify | interrupt | restart"""
+
+
+@dataclass(frozen=True)
 class Provider:
     """Where an agent's model is reached, and with which credentials."""
 
@@ -112,6 +138,10 @@ class AgentConfig:
     channels: tuple[str, ...] = ("general",)
     permission_mode: str = "ask"
     """ask | plan | accept_edits | auto"""
+    permissions: PermissionPolicy = field(default_factory=PermissionPolicy)
+    stall: StallPolicy = field(default_factory=StallPolicy)
+    on_rate_limit: str = "wait_and_resume"
+    """wait_and_resume | hold | stop"""
     autostart: bool = True
     enabled: bool = True
     restart: RestartPolicy = field(default_factory=RestartPolicy)

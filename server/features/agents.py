@@ -18,6 +18,8 @@ State = Literal[
     "stopped", "starting", "ready", "degraded", "blocked", "backoff", "stopping", "exited", "fatal", "unknown"
 ]
 Activity = Literal["working", "idle", "needs_you", "limited", "stalled", "unknown"]
+TROUBLED = frozenset({"needs_you", "limited", "stalled"})
+"""Activities in which an agent does not get on by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,22 @@ class Agent:
     """Its role in agents.yaml, as developer: whom `@role:developer` names."""
     description: str
     command: str
+    permission_mode: str
+    """ask | plan | accept_edits | auto; `auto` asks nobody."""
     wanted: str
     state: str
     reason: str
+    reason_code: str
+    """A word for the reason that programs can rely on: crash_loop, cannot_start, …"""
     since: str
     activity: str
     activity_reason: str
+    activity_reason_code: str
+    """A word for it: permission, question, login, rate_limit, tool, …"""
     activity_source: str
     activity_since: str
+    resets_at: str | None
+    """When a limit of its model service ends, if that was said."""
     connected: bool
     """Its bridge reads its event stream now."""
     run_id: str | None
@@ -219,26 +229,31 @@ def ensure_agent(
     autostart: bool,
     session_id: str,
     job: Note = "",
+    permission_mode: str = "",
 ) -> Agent:
     """Make an agent exist as agents.yaml describes it. Whether it should run is decided once, at its creation."""
     transaction = call.transaction
-    values = {"name": name, "kind": kind, "description": description, "command": command_line, "job": job}
+    described = {
+        "kind": kind, "description": description, "command": command_line, "job": job,
+        "permission_mode": permission_mode,
+    }  # fmt: skip
+    values = {"name": name, **described}
     if transaction.one("SELECT 1 FROM agent WHERE name = :name", values) is not None:
         before = find_agent(transaction, name)
-        if (before.kind, before.description, before.command, before.job) == (kind, description, command_line, job):
+        if all(getattr(before, field) == value for field, value in described.items()):
             return before
         transaction.run(
-            "UPDATE agent SET kind = :kind, description = :description, command = :command, job = :job"
-            " WHERE name = :name",
+            "UPDATE agent SET kind = :kind, description = :description, command = :command,"
+            " job = :job, permission_mode = :permission_mode WHERE name = :name",
             values,
         )
         return _changed(call, name)
     transaction.run(
-        "INSERT INTO agent (name, kind, job, description, command, wanted, state, reason, since_at, activity,"
-        " activity_reason, activity_source, activity_since_at, connected, session_id, generation, restarts, request,"
-        " lifecycle)"
-        " VALUES (:name, :kind, :job, :description, :command, :wanted, 'stopped', 'not started yet', :now, 'unknown',"
-        " '', '', :now, 0, :session_id, 0, 0, 0, '')",
+        "INSERT INTO agent (name, kind, job, description, command, permission_mode, wanted, state, reason, since_at,"
+        " activity, activity_reason, activity_source, activity_since_at, connected, session_id, generation, restarts,"
+        " request, lifecycle)"
+        " VALUES (:name, :kind, :job, :description, :command, :permission_mode, :wanted, 'stopped',"
+        " 'not started yet', :now, 'unknown', '', '', :now, 0, :session_id, 0, 0, 0, '')",
         {**values, "wanted": "running" if autostart else "stopped", "now": call.now, "session_id": session_id},
     )
     agent = find_agent(transaction, name)
@@ -289,6 +304,7 @@ def report_state(
     state: State,
     reason: str,
     lifecycle: str,
+    reason_code: str = "",
     wanted: Literal["running", "stopped"] | None = None,
     pid: int | None = None,
     restarts: int = 0,
@@ -298,12 +314,14 @@ def report_state(
     before = find_agent(call.transaction, name)
     since = "since_at" if before.state == state else ":now"
     call.transaction.run(
-        "UPDATE agent SET state = :state, reason = :reason, lifecycle = :lifecycle, pid = :pid, restarts = :restarts,"  # noqa: S608
+        "UPDATE agent SET state = :state, reason = :reason, reason_code = :reason_code, lifecycle = :lifecycle,"  # noqa: S608
+        " pid = :pid, restarts = :restarts,"
         f" next_start_at = :next_start_at, wanted = coalesce(:wanted, wanted), since_at = {since} WHERE name = :name",
         {
             "name": name,
             "state": state,
             "reason": reason,
+            "reason_code": reason_code,
             "lifecycle": lifecycle,
             "pid": pid,
             "restarts": restarts,
@@ -312,6 +330,8 @@ def report_state(
             "now": call.now,
         },
     )
+    if before.state != state:
+        call.wake_at(call.now)  # trouble begins or ends
     return _changed(call, name, before)
 
 
@@ -323,6 +343,8 @@ def report_activity(
     activity: Activity,
     reason: str,
     source: str,
+    reason_code: str = "",
+    resets_at: int | None = None,
     connected: bool | None = None,
 ) -> Agent:
     """Record what an agent is doing, and how that is known."""
@@ -330,16 +352,21 @@ def report_activity(
     since = "activity_since_at" if before.activity == activity else ":now"
     call.transaction.run(
         "UPDATE agent SET activity = :activity, activity_reason = :reason, activity_source = :source,"  # noqa: S608
+        " activity_reason_code = :reason_code, resets_at = :resets_at,"
         f" connected = coalesce(:connected, connected), activity_since_at = {since} WHERE name = :name",
         {
             "name": name,
             "activity": activity,
             "reason": reason,
+            "reason_code": reason_code,
+            "resets_at": resets_at,
             "source": source,
             "connected": connected,
             "now": call.now,
         },
     )
+    if before.activity != activity and {before.activity, activity} & TROUBLED:
+        call.wake_at(call.now)  # trouble begins or ends
     return _changed(call, name, before)
 
 
@@ -473,14 +500,18 @@ def _agent(row: Row) -> Agent:
         job=row["job"],
         description=row["description"],
         command=row["command"],
+        permission_mode=row["permission_mode"],
         wanted=row["wanted"],
         state=row["state"],
         reason=row["reason"],
+        reason_code=row["reason_code"],
         since=iso(row["since_at"]),
         activity=row["activity"],
         activity_reason=row["activity_reason"],
+        activity_reason_code=row["activity_reason_code"],
         activity_source=row["activity_source"],
         activity_since=iso(row["activity_since_at"]),
+        resets_at=iso_or_none(row["resets_at"]),
         connected=bool(row["connected"]),
         run_id=row["run_id"],
         generation=row["generation"],

@@ -22,7 +22,7 @@ from server.features import (
     terminals,
     typing,
 )
-from server.features.approvals import proposals, queue
+from server.features.approvals import deciding, links, needs, permissions, proposals, queue, troubles
 from server.features.files import adding, folders
 from server.features.files import reading as files_reading
 from server.features.guards import asking, decisions, limits
@@ -63,7 +63,12 @@ FEATURES = (
     limits,
     decisions,
     queue,
+    deciding,
     asking,
+    permissions,
+    troubles,
+    links,
+    needs,
     proposals,
     store,
     past,

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,12 +19,15 @@ from server.dispatch import Dispatch, wall_clock
 from server.events.feed import Feed
 from server.features.agents import Supervised
 from server.supervision import launch, lifecycle
+from server.supervision.activity import LASTING
 from server.supervision.bounds import WATCHED
 from server.supervision.courier import Courier
-from server.supervision.kinds.kind import LASTING, PAUSE_S, Activity, CannotLaunch, Kind, Run
+from server.supervision.kinds.kind import PAUSE_S, Activity, CannotLaunch, HookMeaning, Kind, Run
 from server.supervision.launch import Premises
 from server.supervision.lifecycle import LIVE, Lifecycle, Step
 from server.supervision.meter import Meter
+from server.supervision.relay import Relay
+from server.supervision.sight import Sight
 from server.supervision.start_gate import StartGate
 from server.terminals import adoption
 from server.terminals.adoption import Finding
@@ -32,6 +36,7 @@ from server.terminals.errors import AlreadyHeld, HolderFailed, HolderLost, Input
 from server.terminals.plain_text import plain_lines
 from server.terminals.record import ExitRecord, read_holder
 from server.terminals.resident import resident_bytes
+from server.terminals.spool import read_tail
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +48,9 @@ BRIDGE_MISSING_S = 30.0
 INTERRUPTING_S = 10.0
 """After a pause: what was pushed a moment before it may yet begin a turn. Later it is a person who types."""
 TAIL_CHARACTERS = 4096
+DIALOG_AFTER_MS = 10_000
+"""A CLI that is not at its prompt after so long may stand at a question."""
+SCREEN_BYTES = 32 * 1024
 _LIFE = TypeAdapter(Lifecycle)
 
 
@@ -79,8 +87,8 @@ class AgentDesk:
         self._settled = asyncio.Event()
         self._bridges: dict[str, int] = {}
         self._bridge_missing_since: float | None = None
-        self._activity: Activity | None = None
-        self._connected = False
+        self.sight = Sight(agent, kind, dispatch, self)
+        self.relay = Relay(agent.name, agent.permissions, dispatch, self.sight.hear, self._spawn)
 
     # What others ask of it ----------------------------------------------------------------------------------------
 
@@ -96,9 +104,13 @@ class AgentDesk:
     def has_bridge(self) -> bool:
         return self._run is not None and self._bridges.get(self._run.run_id, 0) > 0
 
+    def is_of_present_run(self, run_id: str | None) -> bool:
+        """Tell whether something comes from the run there is now, and not from an earlier incarnation."""
+        return self._run is not None and run_id == self._run.run_id
+
     def require_present_run(self, run_id: str | None) -> None:
-        """Raise Conflict unless a report comes from the run there is now, and not from an earlier incarnation."""
-        if self._run is None or run_id != self._run.run_id:
+        """Raise Conflict unless a report comes from the run there is now."""
+        if not self.is_of_present_run(run_id):
             raise Conflict(
                 f"This is a report of an earlier run of {self.name}: it counts for nothing.",
                 hint="End this process; the run there is now reports for itself.",
@@ -155,26 +167,31 @@ class AgentDesk:
         await self._type(self.kind.interrupt)
         return bool(self.kind.interrupt)
 
+    async def type_keys(self, writes: Sequence[bytes]) -> None:
+        await self._type(writes)
+
+    def restart(self, reason: str) -> None:
+        """Start the process anew, as a person would."""
+        self._mailbox.put_nowait(lifecycle.Asked("restart", reason))
+
+    def activity_changed(self) -> None:
+        self.courier.wake()
+
     async def remembered(self, push_ids: Sequence[str]) -> frozenset[str]:
         if self._run is None:
             return frozenset()
         return await asyncio.to_thread(self.kind.remembered, self._run, push_ids)
 
-    async def report_activity(self, activity: Activity) -> None:
-        """Put on record what the agent is doing, if that is news."""
-        connected = self.has_bridge
-        if activity == self._activity and connected == self._connected:
-            return
-        self._activity, self._connected = activity, connected
-        await self._dispatch.as_system(
-            "report_activity",
-            name=self.name,
-            activity=activity.activity,
-            reason=activity.reason[:500],
-            source=activity.source,
-            connected=connected,
-        )
-        self.courier.wake()
+    def called(self, tool: str) -> None:
+        """Take note that the agent has called a tool of the team."""
+        self._spawn(self.sight.hear(Activity("working", tool, "mcp", "call")))
+
+    async def hold_for_a_person(self, meaning: HookMeaning, payload: Mapping[str, Any]) -> Mapping[str, object]:
+        """Put before a person what the CLI asks, and return what its held call is answered, once there is an answer."""
+        if meaning.asked is None or self._run is None:
+            return meaning.answer
+        decided = await self.relay.ask(meaning.asked, self._run.run_id, meaning.activity)
+        return self.kind.answer(meaning.asked, payload, decided)
 
     async def report_edit(self, path: str) -> None:
         """Tell those whom it concerns that the agent has changed a file."""
@@ -198,6 +215,8 @@ class AgentDesk:
             await self._store(replace(self._life, state="stopped", reason="connects by itself"))
             return
         found = await self._adopt(stored.agent.run_id, stored.agent.generation)
+        if self.attachment is not None:
+            self.sight.begin(stored.agent)
         if found is not None:
             await self._advance(found)
         elif starts:
@@ -252,6 +271,7 @@ class AgentDesk:
             name=self.name,
             state=life.state,
             reason=life.reason,
+            reason_code=life.reason_code,
             lifecycle=_LIFE.dump_json(life).decode(),
             pid=None if record is None or life.state not in LIVE else record.agent_pid,
             restarts=life.restarts,
@@ -276,7 +296,7 @@ class AgentDesk:
         self._run, self.attachment = run, attachment
         self._watched_bytes = bounds.watched_bytes
         await self._dispatch.as_system("report_limits", name=self.name, limits=dict(bounds.bounds))
-        self._activity = None
+        self.sight.begin()
         self._bridge_missing_since = None
         self.courier.run_started()
         self.meter.begin()
@@ -320,7 +340,7 @@ class AgentDesk:
         ended = await self._settle_end(finding)
         if self.attachment is attachment:
             self.attachment = None
-        self._activity = None
+        self.sight.begin()
         self._mailbox.put_nowait(ended)
 
     async def _settle_end(self, finding: Finding) -> lifecycle.Ended:
@@ -402,20 +422,21 @@ class AgentDesk:
             await self.meter.look(self._run, is_working=seen is None or seen.activity == "working")
         if self.is_paused and time.monotonic() < self._interrupting_until:
             await self._end_turn()
+        await self.relay.seen(seen)
+        if seen is None and self._life.state == "starting" and wall_clock() - self._life.since >= DIALOG_AFTER_MS:
+            seen = await self._read_screen()
+        await self.sight.look(seen, is_asking=self.relay.is_holding)
         has_bridge = self.has_bridge or not self.kind.has_bridge
-        if seen is not None and _is_news(seen, self._activity):
-            await self.report_activity(seen)
-        elif self._activity is not None and self._connected != self.has_bridge:
-            await self.report_activity(self._activity)
         if has_bridge:
             self._bridge_missing_since = None
             settled = wall_clock() - self._life.since >= SETTLE_MS
-            if self._life.state != "ready" and (seen is not None if self.kind.has_bridge else settled):
+            is_at_prompt = seen is not None and seen.source != "screen"
+            if self._life.state != "ready" and (is_at_prompt if self.kind.has_bridge else settled):
                 self._mailbox.put_nowait(lifecycle.BecameReady())
         elif self._life.state == "ready":
-            now = time.monotonic()
-            self._bridge_missing_since = self._bridge_missing_since or now
-            if now - self._bridge_missing_since > BRIDGE_MISSING_S:
+            monotonic = time.monotonic()
+            self._bridge_missing_since = self._bridge_missing_since or monotonic
+            if monotonic - self._bridge_missing_since > BRIDGE_MISSING_S:
                 self._mailbox.put_nowait(lifecycle.Weakened("its bridge is not connected: it has no team tools"))
 
     async def _end_turn(self) -> None:
@@ -442,20 +463,24 @@ class AgentDesk:
         except Exception:
             logger.exception("what agent %s used last could not be counted", self.name)
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._tasks.create_task(work)
+        except (AttributeError, RuntimeError):  # the server is closing: what is left is settled at its next start
+            work.close()
+
+    async def _read_screen(self) -> Activity | None:
+        """Look for a dialog that keeps the CLI from its prompt."""
+        if self.attachment is None:
+            return None
+        output = await asyncio.to_thread(read_tail, self.attachment.spool, SCREEN_BYTES)
+        return self.kind.read_screen("\n".join(plain_lines(output.data)))
+
     async def _observe(self) -> Activity | None:
         attachment, run = self.attachment, self._run
         if attachment is None or run is None or attachment.record.agent_pid is None:
             return None
         return await asyncio.to_thread(self.kind.observe, run, attachment.record.agent_pid)
-
-
-def _is_news(seen: Activity, shown: Activity | None) -> bool:
-    """Tell whether a look at the CLI's record says more than what is shown."""
-    if shown is None:
-        return True
-    if seen.activity == shown.activity:
-        return seen.code != shown.code and seen.code == "turn_failed"
-    return not (shown.code in LASTING and seen.activity == "idle")
 
 
 def _placed(path: str, folder: Path) -> tuple[str, str]:

@@ -24,6 +24,8 @@ class Lifecycle:
 
     state: str = "stopped"
     reason: str = ""
+    reason_code: str = ""
+    """A word for the reason where somebody must act on it: crash_loop, cannot_start."""
     wanted: bool = False
     failures: int = 0
     """Unplanned ends in a row."""
@@ -262,7 +264,7 @@ def _ended(life: Lifecycle, event: Ended, now: int, chance: float, policy: Resta
     if not life.wanted:
         return _enter(life, "stopped", how, now), ()
     if event.code in (126, 127):
-        return _enter(life, "fatal", f"{how}: its command could not be run", now), ()
+        return _enter(life, "fatal", f"{how}: its command could not be run", now, "cannot_start"), ()
     clean = event.code == 0
     if policy.policy == "never" or (clean and policy.policy == "on-failure"):
         return _enter(life, "exited", how, now), ()
@@ -271,7 +273,7 @@ def _ended(life: Lifecycle, event: Ended, now: int, chance: float, policy: Resta
 
 def _could_not_start(life: Lifecycle, event: CouldNotStart, now: int, chance: float, policy: RestartPolicy) -> Outcome:
     if event.permanent or policy.policy == "never":
-        return _enter(life, "fatal", event.reason, now), ()
+        return _enter(life, "fatal", event.reason, now, "cannot_start"), ()
     return _back_off(life, event.reason, now, chance, policy)
 
 
@@ -281,7 +283,7 @@ def _back_off(life: Lifecycle, reason: str, now: int, chance: float, policy: Res
     starts = backoff.recent(life.starts, now, policy)
     if backoff.is_given_up(starts, policy):
         given_up = f"{reason}; {len(starts)} restarts in {policy.within_s:g} s, given up"
-        return replace(_enter(life, "fatal", given_up, now), failures=failures, starts=starts), ()
+        return replace(_enter(life, "fatal", given_up, now, "crash_loop"), failures=failures, starts=starts), ()
     wait = backoff.delay_ms(failures, policy, chance)
     waiting = _enter(life, "backoff", reason, now)
     return replace(waiting, failures=failures, starts=starts, next_start_at=now + wait), ()
@@ -318,9 +320,9 @@ def _step_when_asked_again(life: Lifecycle) -> int:
     return _KILL_AT if life.stop_step == len(_STOP_PLAN) else life.stop_step
 
 
-def _enter(life: Lifecycle, state: str, reason: str, now: int) -> Lifecycle:
+def _enter(life: Lifecycle, state: str, reason: str, now: int, code: str = "") -> Lifecycle:
     since = life.since if state == life.state else now
-    return replace(life, state=state, reason=reason, since=since)
+    return replace(life, state=state, reason=reason, reason_code=code, since=since)
 
 
 def _how(event: Ended) -> str:

@@ -67,6 +67,19 @@ def visible_text(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
+def revealed_text(text: str) -> str:
+    """Return a text in which what a reader would not see is named, as ⟨U+202E⟩; \n and \t stay.
+
+    For what a person is to decide about: nothing may be left out of it, and nothing may hide in it.
+    """
+    return "".join(
+        f"⟨U+{ord(character):04X}⟩"
+        if character not in "\n\t" and (_is_hidden(character) or _INVISIBLE.match(character))
+        else character
+        for character in text
+    )
+
+
 def compose_push(push_id: str, messages: Sequence[PromptMessage]) -> str:
     """Return one text that puts several messages before an agent, with the way to answer each.
 

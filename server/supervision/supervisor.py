@@ -16,12 +16,13 @@ from server.supervision.kinds.catalogue import KINDS
 from server.supervision.kinds.kind import Kind
 from server.supervision.launch import Premises
 from server.supervision.prompt_text import find_push_ids
+from server.supervision.relay import RESTARTED
 from server.supervision.start_gate import StartGate
 from server.terminals.attachment import Attachment
 
 logger = logging.getLogger(__name__)
 
-_FOLLOWED = Filter(kinds=frozenset({"agent.asked", "agent.held", "message.delivery"}))
+_FOLLOWED = Filter(kinds=frozenset({"agent.asked", "agent.held", "message.delivery", "approval.changed"}))
 
 
 class Supervisor:
@@ -47,6 +48,7 @@ class Supervisor:
     async def open(self, tasks: asyncio.TaskGroup, *, starts: bool = True) -> list[asyncio.Task[None]]:
         """Take over what is there from before, then act. Returns the tasks that the caller must cancel."""
         self._feed.listen(_FOLLOWED, self._on_event)
+        await self._dispatch.as_system("close_unheld_requests", comment=RESTARTED)
         running: list[asyncio.Task[None]] = []
         for desk in self._desks.values():
             await desk.open(starts=starts)
@@ -75,17 +77,27 @@ class Supervisor:
             return {}
         desk.require_present_run(run_id)
         meaning = desk.kind.read_hook(payload)
+        if meaning.ended is not None:
+            await desk.relay.tool_ended(meaning.ended)
         if meaning.prompt is not None:
             await desk.courier.prompt_seen(find_push_ids(meaning.prompt))
         if meaning.edited is not None:
             await desk.report_edit(meaning.edited)
+        if meaning.asked is not None:
+            return await desk.hold_for_a_person(meaning, payload)
         if meaning.activity is not None:
-            await desk.report_activity(meaning.activity)
+            await desk.sight.hear(meaning.activity, meaning.children)
         if meaning.context is not None:
             text = await desk.courier.context_for_hook(begins_turn=meaning.begins_turn)
             if text is not None:
                 return meaning.context(text)
         return meaning.answer
+
+    def receive_call(self, name: str, run_id: str | None, tool: str) -> None:
+        """Take note that an agent has called a tool of the team: it works, however little its CLI tells."""
+        desk = self._desks.get(name)
+        if desk is not None and desk.is_of_present_run(run_id):
+            desk.called(tool)
 
     async def receive_push_report(self, name: str, run_id: str | None, payload: Mapping[str, Any]) -> None:
         """Take what a bridge says of a push that it was to hand over. Raises Conflict for one of an earlier run."""
@@ -121,6 +133,10 @@ class Supervisor:
             desk = self._desks.get(body["agent"])
             if desk is not None:
                 self._holding.put_nowait((desk, body["action"]))
+        elif event.kind == "approval.changed":
+            desk = self._desks.get(body["approval"]["asker"])
+            if desk is not None and body["approval"]["run_id"] is not None:
+                desk.relay.decided(body["approval"])
         elif body["receipt"]["state"] == "stored":
             desk = self._desks.get(body["receipt"]["recipient"])
             if desk is not None:

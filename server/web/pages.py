@@ -32,6 +32,9 @@ DEEP_LINKS = (
     "/audit",
     "/settings",
     "/more",
+    "/needs",
+    "/needs/{rest:.*}",
+    "/decide",
 )
 """Paths that the dashboard's own router understands."""
 

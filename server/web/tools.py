@@ -147,6 +147,8 @@ class Tools:
         found = [_tool(name, operation) for name, operation in registry.by_tool.items()]
         found.sort(key=lambda tool: TOOLSETS.index(tool.toolset))
         self._tools = {tool.name: tool for tool in found}
+        self.called: Callable[[Caller, str], None] = lambda caller, name: None
+        """Told of each call of a tool that the caller has."""
 
     def menu(self, caller: Caller) -> Menu:
         """Return the tools that a caller holds."""
@@ -184,6 +186,7 @@ class Tools:
         """
         try:
             tool = self._find(caller, name)
+            self.called(caller, name)
             own_key, checked = _validated(tool, arguments)
             operation = tool.operation
             answer = await self._dispatch.run(

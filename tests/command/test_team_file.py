@@ -118,17 +118,16 @@ def test_budget_and_limits_come_from_the_defaults_and_the_agent(write: Path) -> 
         "channels: [{ id: ops, posts: system }]",
         "providers: { cloud: { auth: bedrock } }",
         "agents: { a: { kind: opencode } }",
-        "agents: { a: { guards: { stall_after: 10m } } }",
         "agents: { a: { schedules: [] } }",
         "agents: { a: { tools: { toolsets: [chat] } } }",
         "agents: { a: { depends_on: { b: ready } } }",
         "agents: { a: { healthcheck: { cmd: [x] } } }",
         "agents: { a: { workdir: { mode: worktree, repo: x, branch: y } } }",
-        "agents: { a: { permissions: { deny: [Read] } } }",
+        "agents: { a: { kind: codex, permissions: { deny: [Read] } } }",
         "agents: { a: { session: { resume: false } } }",
         "agents: { a: { autostart: on_demand } }",
         "agents: { a: { model: { name: x, fallback: y } } }",
-        "roles: { dev: { guards: { stall_after: 10m } } }",
+        "roles: { dev: { idle_stop: 30m } }",
     ],
 )
 def test_what_this_version_cannot_honour_is_refused_and_never_ignored(write: Path, text: str) -> None:
@@ -343,13 +342,14 @@ def test_every_key_is_in_the_documentation() -> None:
         *keys.TOP, *keys.SERVER, *keys.HUMAN, *keys.CHANNEL, *keys.PROVIDER, *keys.SETTINGS, *keys.AGENT_ONLY,
         *keys.ROLE,
         *keys.MODEL, *keys.WORKDIR, *keys.ENV, *keys.RESTART, *keys.STOP, *keys.SESSION, *keys.PERMISSIONS, *keys.KINDS,
+        *keys.GUARDS, *keys.STALL, *keys.REMEMBER, *keys.ON_TIMEOUT, *keys.ON_RATE_LIMIT, *keys.ON_STALL,
     }  # fmt: skip
     assert known - documented() == set()
 
 
 def test_every_key_that_is_refused_is_in_the_documentation() -> None:
     refused = {
-        *keys.TOP_NOT_YET, *keys.SERVER_NOT_YET, *keys.SETTINGS_NOT_YET, *keys.MODEL_NOT_YET, *keys.PERMISSIONS_NOT_YET,
+        *keys.TOP_NOT_YET, *keys.SERVER_NOT_YET, *keys.SETTINGS_NOT_YET, *keys.MODEL_NOT_YET,
         *keys.KINDS_NOT_YET, *keys.WORKDIR_MODES_NOT_YET, *keys.AUTHS_NOT_YET, *keys.CHANNEL_NOT_YET,
     }  # fmt: skip
     assert refused - documented() == set()

@@ -6,6 +6,7 @@ A command without an example fails them, so that a new one is covered from its f
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,10 @@ EXAMPLES: dict[str, Callable[[Scene], Request]] = {
     "send_test": lambda scene: ("/api/notifications/targets/hook/test", {}),
     "retry_notification": lambda scene: (f"/api/notifications/{scene.ids['notification']}/retry", {}),
     "resolve_guard": lambda scene: (f"/api/guards/{scene.ids['guard']}/resolve", {"decision": "continue"}),
+    "extend_approval": lambda scene: (f"/api/approvals/{scene.ids['approval']}/extend", {"for_s": 600}),
+    "dismiss_approval": lambda scene: (f"/api/approvals/{scene.ids['trouble']}/done", {}),
+    "create_decision_link": lambda scene: (f"/api/approvals/{scene.ids['question']}/links", {}),
+    "decide_by_link": lambda scene: ("/api/decisions", {"code": scene.ids["link"], "answer": "8080"}),
     "ack_inbox": lambda scene: ("/api/inbox/ack", {"items": [{"channel": "general", "ack_id": scene.ids["message"]}]}),
 }
 
@@ -168,7 +173,10 @@ async def open_scene(data: Path, operation: Operation | None = None) -> AsyncIte
     typist = replace(worker, name="typist", autostart=True)
     needs_typist = operation is not None and operation.name in NEED_A_TERMINAL
     hook = NotificationTarget("hook", "webhook", SecretReference("env", "NO_SUCH_HOOK"))
-    agents = [worker, replace(worker, name="resting"), *([typist] if needs_typist else [])]
+    broken = AgentConfig(
+        name="broken", kind="custom", role="member", job="", workdir=data, command=("no-such-program",)
+    )
+    agents = [worker, broken, replace(worker, name="resting"), *([typist] if needs_typist else [])]
     async with open_office(data, agents=agents, notifications=Notifications((hook,))) as office:
         chairman = office.chairman
         await chairman.post("/api/agents/resting/pause")
@@ -199,6 +207,9 @@ async def open_scene(data: Path, operation: Operation | None = None) -> AsyncIte
         asked = await ada.post("/api/approvals", {"kind": "action", "summary": "upgrade the database"})
         file = await ada.post("/api/files", {"name": "plan.txt", "content": "aGVsbG8=", "channel": "general"})
         folder = await ada.post("/api/folders", {"name": "drafts", "channel": "general"})
+        question = await ada.post("/api/questions", {"question": "Which port?", "options": ["8080", "9090"]})
+        link = await chairman.post(f"/api/approvals/{question['id']}/links")
+        failing = await until(partial(_trouble, chairman))
         own = await chairman.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
         for _ in range(3):
             await ada.send("general", "@bo are you there?")
@@ -215,5 +226,12 @@ async def open_scene(data: Path, operation: Operation | None = None) -> AsyncIte
             "folder": folder["id"],
         }
         ids["notification"] = (await chairman.post("/api/notifications/targets/hook/test"))["id"]
+        ids |= {"question": question["id"], "link": link["code"], "trouble": failing}
         ids |= {"proposal": proposed["approval_id"], "finding": finding["finding"]["id"]}
         yield Scene(office, ada, bo, {**ids, "approval": asked["id"], "own approval": own["id"]})
+
+
+async def _trouble(door: Door) -> str | None:
+    """Return the item that tells of the agent that cannot be started."""
+    pending = (await door.get("/api/approvals"))["approvals"]
+    return next((row["id"] for row in pending if row["kind"] == "failure"), None)

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.async_api import Dialog, expect
+from playwright.async_api import expect
 
 from tests.conftest import OfficeUnderTest
 from tests.dashboard.conftest import PHONE, Screens
@@ -15,9 +15,9 @@ async def test_a_request_comes_live_is_shown_whole_and_decided_by_a_button(
     page = await screens.enter(office.chairman)
     asked = await ada.post(
         "/api/approvals",
-        {"kind": "action", "summary": "upgrade the database", "details": "alembic upgrade head\n<b>x</b>"},
+        {"kind": "action", "summary": "enlarge the database", "details": "alembic upgrade head\n<b>x</b>"},
     )
-    waits = page.get_by_role("region", name="Waits for a decision")
+    waits = page.get_by_role("region", name="Needs you")
     await expect(waits.locator("pre")).to_have_text("alembic upgrade head\n<b>x</b>")
     await expect(page).to_have_title(re.compile(r"^\(1\) "))
 
@@ -32,7 +32,7 @@ async def test_a_question_is_answered_by_an_option_or_in_words(office: OfficeUnd
     ada = await office.member("ada")
     first = await ada.post("/api/questions", {"question": "Which port?", "options": ["8080", "9090"]})
     page = await screens.enter(office.chairman)
-    waits = page.get_by_role("region", name="Waits for a decision")
+    waits = page.get_by_role("region", name="Needs you")
     await waits.get_by_role("button", name="9090").click()
     await expect(waits).to_contain_text("answered by chairman")
     second = await ada.post("/api/questions", {"question": "And the host?"})
@@ -49,7 +49,7 @@ async def test_what_another_decided_meanwhile_says_who(office: OfficeUnderTest, 
     ben = await office.member("ben", kind="human", role="operator")
     asked = await ada.post("/api/approvals", {"kind": "action", "summary": "deploy"})
     page = await screens.enter(office.chairman, viewport=PHONE)
-    waits = page.get_by_role("region", name="Waits for a decision")
+    waits = page.get_by_role("region", name="Needs you")
     await expect(waits.get_by_role("button", name="Approve")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -64,10 +64,8 @@ async def test_a_rejection_tells_who_asked_why(office: OfficeUnderTest, screens:
     asked = await ada.post("/api/approvals", {"kind": "spending", "summary": "a bigger model"})
     page = await screens.enter(office.chairman)
 
-    async def explain(dialog: Dialog) -> None:
-        await dialog.accept("too dear")
-
-    page.on("dialog", explain)
     await page.get_by_role("button", name="Reject…").click()
-    await expect(page.get_by_role("region", name="Waits for a decision")).to_contain_text("rejected by chairman")
+    await page.get_by_label(f"Why {asked['id']} is rejected").fill("too dear")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name="Needs you")).to_contain_text("rejected by chairman")
     assert (await ada.get(f"/api/approvals/{asked['id']}"))["comment"] == "too dear"

@@ -47,7 +47,7 @@ async def test_on_a_phone_the_queue_asks_and_what_is_kept_paused_can_be_let_go_l
 ) -> None:
     page = await screens.enter(office.chairman, viewport=PHONE, color_scheme="dark")
     await _trip(office)
-    waits = page.get_by_role("region", name="Waits for a decision")
+    waits = page.get_by_role("region", name="Needs you")
     await expect(waits).to_contain_text("Loop guard: ada, bo in #general. The same text 3 times in 10 min.")
     await _shot(page, "now-phone-dark")
     await waits.get_by_role("button", name="Keep paused").click()

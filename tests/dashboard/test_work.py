@@ -95,7 +95,8 @@ async def test_the_places_fit_a_phone(office: OfficeUnderTest, screens: Screens,
     await chairman.post("/api/state", {"project_id": "shop", "field": "field", "value": "x" * 300})
     await chairman.post("/api/schedules", {"every": "1h", "channel": "general", "content": "x", "name": "y" * 200})
     page = await screens.enter(chairman, place, viewport=PHONE)
-    await page.get_by_role("heading", level=1).wait_for()
+    # A field stands on its own on a phone, under a heading of the second level.
+    await page.locator("h1:visible, h2:visible").first.wait_for()
     if place == "/more":
         await page.get_by_role("link", name="Audit").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Audit")

@@ -380,7 +380,7 @@ async def test_more_than_twenty_at_once_are_counted_and_not_all_told(team: Timed
     assert envelope.title == "bo asks to: step 0 (and 24 more)"
     lines = envelope.text().split("\n")
     assert (len(lines), lines[0], lines[-1]) == (20, "• bo asks to: step 1", "… and 5 more")
-    assert envelope.link == "https://bullpen.example/"
+    assert envelope.link == "https://bullpen.example/needs/ap_1"
 
 
 async def test_control_characters_reach_nobody(team: Timed) -> None:

@@ -108,7 +108,9 @@ async def test_it_starts_to_its_prompt_without_a_dialog(office: Office, mode: st
     async with office.started() as (terminal, launch):
         assert "Do you" not in terminal.text
         assert "Press" not in terminal.text
-        assert office.kind.observe(office.run, terminal.pid) == Activity("idle", "waits for a prompt", "session file")
+        assert office.kind.observe(office.run, terminal.pid) == Activity(
+            "idle", "waits for a prompt", "session file", "prompt"
+        )
         assert launch.messaging_socket is not None
         assert launch.messaging_socket.stat().st_mode & 0o077 == 0
 

@@ -65,7 +65,7 @@ async def test_a_receiver_that_fails_twice_is_told_the_third_time_signed_and_und
     assert len({received.headers["webhook-id"] for received in requests}) == 1
     told = requests[-1].json
     assert (told["type"], told["reason"], told["title"]) == ("needs_you", "approval", "bo asks to: deploy")
-    assert (told["text"], told["link"]) == ("make deploy", office.url + "/")
+    assert (told["text"], told["link"]) == ("make deploy", office.url + "/needs/ap_1")
     assert told["items"][0]["approval"] == asked["id"]
     assert (row["status"], row["attempts"], row["error"]) == ("delivered", 3, "")
     with pytest.raises(AssertionError):
@@ -146,7 +146,7 @@ async def test_what_slack_takes_is_text_in_which_nobody_can_hide_a_mention_or_a_
         assert received.json == {
             "text": "*bo asks to: deploy &lt;!channel&gt;*\n"
             "see &lt;https://evil.example|our docs&gt; &amp; go\n"
-            f"<{office.url}/|Open in Bullpen>"
+            f"<{office.url}/needs/ap_1|Open in Bullpen>"
         }
         assert received.path == "/services/T0/B0/x"
 
@@ -169,7 +169,7 @@ async def test_ntfy_gets_topic_title_text_priority_and_link_in_any_letters(
             "title": "bo asks to: größer machen: 部署",
             "priority": 4,
             "tags": ["raised_hand"],
-            "click": f"{office.url}/",
+            "click": f"{office.url}/needs/ap_1",
         }
 
 

@@ -4,8 +4,9 @@ from server.core.call import Call
 from server.core.names import Note
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK
+from server.features.approvals.deciding import resolve_approval
 from server.features.approvals.model import Approval, ApprovalChanged, ApprovalId, approval_of
-from server.features.approvals.queue import Approvals, resolve_approval
+from server.features.approvals.queue import Approvals
 from server.features.guards.model import GuardChanged, GuardCleared
 from server.features.messages.sending import NOTICE_EVENTS
 from server.features.state.model import StateChanged

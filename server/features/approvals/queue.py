@@ -1,6 +1,6 @@
-"""Approvals: what waits for a person to decide, and what was decided. Decided once, and never by who asked.
+"""The queue: what waits for a person to decide, who asks, and what becomes of it without a decision.
 
-The asker is owed the decision as a message, and can wait for it. A request that nobody decides in time is denied, and
+The asker can wait for the decision. A request that nobody decides in time is denied, and
 says that it was time and not a person.
 """
 
@@ -12,26 +12,33 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, StringConstraints
 
-from server.core.call import Call, Caller, NotYet, Row
-from server.core.errors import BadArgument, Conflict
-from server.core.event import TEAM
-from server.core.names import Cursor, Limit, MemberName, Note, offset_of
+from server.core.call import Call, NotYet
+from server.core.errors import BadArgument
+from server.core.names import Cursor, Limit, MemberName, offset_of
 from server.core.operation import command, query
 from server.core.permission import READ, SPEAK, SYSTEM
 from server.features.approvals.model import (
+    SHOWN,
+    TROUBLES,
     Approval,
     ApprovalChanged,
     ApprovalCreated,
     ApprovalId,
+    ToolRequest,
     approval_of,
+    audiences_of,
     change_approval,
+    close_approval,
     find_approval,
+    require_decider,
+    require_pending,
+    require_visible,
+    tell,
+    viewing,
 )
-from server.features.guards.decisions import decide_guard, decision_of
-from server.features.guards.model import GuardChanged, GuardCleared
+from server.features.approvals.risk import risk_of
+from server.features.approvals.wording import describe_approval, told_of
 from server.features.messages.sending import NOTICE_EVENTS, send_notice
-from server.features.state.changes import write_field
-from server.features.state.model import StateChanged
 from server.features.team import require_active
 
 SHORTEST_S, USUAL_S, LONGEST_S = 30, 3600, 7 * 86_400
@@ -42,6 +49,7 @@ Details = Annotated[str, Field(max_length=20_000, description="All that one must
 Option = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Kind = Literal["action", "spending", "agent"]
 Expires = Annotated[int, Field(ge=SHORTEST_S, le=LONGEST_S, description="Seconds until it is denied by time.")]
+ForSeconds = Annotated[int, Field(ge=60, le=LONGEST_S)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +58,14 @@ class Approvals:
     next_cursor: str | None
 
 
-def _describe(approval: Approval) -> str:
-    if approval.status == "pending":
-        return f"{approval.id} waits for a person until {approval.expires_at[11:16]} UTC: {approval.summary}"
-    return f"{approval.id} {_outcome(approval)}: {approval.summary}"
-
-
 def _describe_all(found: Approvals) -> str:
-    lines = [f"{_describe(approval)} (asked by {approval.asker})" for approval in found.approvals]
+    lines = [f"{describe_approval(approval)} (asked by {approval.asker})" for approval in found.approvals]
     return "\n".join(lines) or "Nothing waits."
 
 
 @command(
     "POST /api/approvals", tool="request_approval", toolset="human", allow=SPEAK, status=201,
-    emits=[ApprovalCreated], describe=_describe,
+    emits=[ApprovalCreated], describe=describe_approval,
 )  # fmt: skip
 def request_approval(
     call: Call, *, kind: Kind, summary: Summary, details: Details = "", expires_s: Expires = USUAL_S
@@ -77,7 +79,7 @@ def request_approval(
 
 @command(
     "POST /api/questions", tool="ask_human", toolset="human", allow=SPEAK, status=201,
-    emits=[ApprovalCreated], describe=_describe,
+    emits=[ApprovalCreated], describe=describe_approval,
 )  # fmt: skip
 def ask_human(
     call: Call,
@@ -110,17 +112,17 @@ def list_approvals(
     """
     offset = offset_of(cursor)
     condition = {"pending": "status = 'pending'", "decided": "status <> 'pending'", "all": "1 = 1"}[status]
-    order = "expires_at, id" if status == "pending" else "id DESC"
+    order = "expires_at IS NULL, expires_at, id" if status == "pending" else "id DESC"
     rows = call.transaction.all(
-        f"SELECT * FROM approval WHERE {condition} AND (:asker IS NULL OR asker = :asker)"  # noqa: S608 (constants)
+        f"SELECT * FROM approval WHERE {condition} AND {SHOWN} AND (:asker IS NULL OR asker = :asker)"  # noqa: S608
         f" ORDER BY {order} LIMIT :limit OFFSET :offset",
-        {"asker": asker, "limit": limit + 1, "offset": offset},
+        {"asker": asker, "limit": limit + 1, "offset": offset, **viewing(call)},
     )
     return Approvals([approval_of(row) for row in rows[:limit]], str(offset + limit) if len(rows) > limit else None)
 
 
 @query("GET /api/approvals/{approval_id}", tool="get_approval", toolset="human", allow=READ, waits=True,
-       describe=_describe)  # fmt: skip
+       describe=describe_approval)  # fmt: skip
 def get_approval(
     call: Call,
     *,
@@ -132,64 +134,10 @@ def get_approval(
     Raises NotFound.
     """
     row = find_approval(call, approval_id)
+    require_visible(call, row)
     if row["status"] == "pending" and call.may_wait:
-        raise NotYet(TEAM)
+        raise NotYet(*audiences_of(row["kind"], call.caller.name))
     return approval_of(row)
-
-
-@command(
-    "POST /api/approvals/{approval_id}/resolve", tool="resolve_approval", toolset="lead", allow=SPEAK,
-    emits=[ApprovalChanged, StateChanged, GuardChanged, GuardCleared, *NOTICE_EVENTS], describe=_describe,
-    repeatable=True, hidden=("hash", "even_if_stale"),
-)  # fmt: skip
-def resolve_approval(
-    call: Call,
-    *,
-    approval_id: ApprovalId,
-    approved: bool | None = None,
-    answer: Annotated[str, Field(max_length=2000)] = "",
-    comment: Note = "",
-    hash: Annotated[str, Field(max_length=64)] | None = None,  # noqa: A002 (the name of the field it must equal)
-    even_if_stale: bool = False,
-) -> Approval:
-    """Approve or reject a request, or answer a question. You cannot decide your own.
-
-    Raises NotFound, NotAllowed, BadArgument, Conflict.
-    """
-    row = find_approval(call, approval_id)
-    _check_decider(call, row)
-    status = "answered" if row["kind"] in ("question", "guard") else "approved" if approved else "rejected"
-    if row["status"] != "pending":
-        if (row["decided_by"], row["status"], row["answer"]) == (call.caller.name, status, answer):
-            return approval_of(row)
-        raise _decided(row)
-    if hash is not None and hash != row["hash"]:
-        raise Conflict(
-            f"ap_{row['id']} is not what you were shown.",
-            hint="Read it again.",
-            facts={"hash": row["hash"]},
-            code="changed",
-        )
-    if row["kind"] == "question":
-        if not answer.strip():
-            raise BadArgument("A question wants an answer.", hint=_offered(row), field="answer")
-    elif row["kind"] == "guard":
-        decide_guard(call, _guard_asked_about(call, row), decision_of(answer))
-    elif approved is None:
-        raise BadArgument("Approve it or reject it.", field="approved")
-    if row["stale"] and approved and not even_if_stale:
-        raise Conflict(
-            f"{row['project']}/{row['field']} has changed since ap_{row['id']} was proposed.",
-            hint="Look at it again; to write it all the same, approve with even_if_stale.",
-            code="stale",
-        )
-    fields = {"status": status, "decided_by": call.caller.name, "answer": answer, "comment": comment}
-    decided = change_approval(call, row, {**fields, "decided_at": call.now, "snoozed_until": None})
-    send_notice(call, decided.asker, _told(decided))
-    call.wake_at(call.now)  # what was asked for may be due
-    if status == "approved" and row["proposal"] is not None:
-        _apply(call, row)
-    return decided
 
 
 @command("POST /api/approvals/{approval_id}/cancel", allow=SPEAK, emits=[ApprovalChanged], repeatable=True)
@@ -202,27 +150,52 @@ def cancel_approval(call: Call, *, approval_id: ApprovalId) -> Approval:
     call.require(row["asker"] == call.caller.name or call.caller.kind == "system", "Only who asked takes it back.")
     if row["status"] == "cancelled":
         return approval_of(row)
-    if row["status"] != "pending":
-        raise _decided(row)
+    require_pending(row)
     return change_approval(call, row, {"status": "cancelled", "decided_at": call.now})
 
 
+@command("POST /api/approvals/{approval_id}/done", allow=SPEAK, emits=[ApprovalChanged], repeatable=True)
+def dismiss_approval(call: Call, *, approval_id: ApprovalId) -> Approval:
+    """Put away an agent's trouble that needs nobody any more. It comes back only if the trouble does.
+
+    Raises NotFound, NotAllowed, BadArgument, Conflict.
+    """
+    row = find_approval(call, approval_id)
+    require_decider(call, row)
+    if row["kind"] not in TROUBLES:
+        raise BadArgument(f"ap_{row['id']} waits for a decision.", hint="Approve it, reject it or snooze it.")
+    if row["status"] == "closed":
+        return approval_of(row)
+    return close_approval(call, row, "put away", by=call.caller.name)
+
+
 @command("POST /api/approvals/{approval_id}/snooze", allow=SPEAK, emits=[ApprovalChanged])
-def snooze_approval(
-    call: Call, *, approval_id: ApprovalId, for_s: Annotated[int, Field(ge=60, le=LONGEST_S)]
-) -> Approval:
+def snooze_approval(call: Call, *, approval_id: ApprovalId, for_s: ForSeconds) -> Approval:
     """Put a request aside for a while. It expires no sooner than it comes back and an hour has passed.
 
     Raises NotFound, NotAllowed, Conflict.
     """
     row = find_approval(call, approval_id)
-    _check_decider(call, row)
-    if row["status"] != "pending":
-        raise _decided(row)
+    require_decider(call, row)
+    require_pending(row)
     until = call.now + for_s * 1000
-    return change_approval(
-        call, row, {"snoozed_until": until, "expires_at": max(row["expires_at"], until + USUAL_S * 1000)}
-    )
+    expires_at = None if row["expires_at"] is None else max(row["expires_at"], until + USUAL_S * 1000)
+    return change_approval(call, row, {"snoozed_until": until, "expires_at": expires_at})
+
+
+@command("POST /api/approvals/{approval_id}/extend", allow=SPEAK, emits=[ApprovalChanged])
+def extend_approval(call: Call, *, approval_id: ApprovalId, for_s: ForSeconds) -> Approval:
+    """Give a request more time before it is denied by time.
+
+    Raises NotFound, NotAllowed, Conflict.
+    """
+    row = find_approval(call, approval_id)
+    require_decider(call, row)
+    require_pending(row)
+    if row["expires_at"] is None:
+        return approval_of(row)
+    latest = call.now + LONGEST_S * 1000
+    return change_approval(call, row, {"expires_at": min(row["expires_at"] + for_s * 1000, latest)})
 
 
 @command("POST /api/approvals/{approval_id}/delegate", allow=SPEAK, emits=[ApprovalChanged, *NOTICE_EVENTS])
@@ -232,9 +205,8 @@ def delegate_approval(call: Call, *, approval_id: ApprovalId, to: MemberName) ->
     Raises NotFound, NotAllowed, BadArgument, Conflict.
     """
     row = find_approval(call, approval_id)
-    _check_decider(call, row)
-    if row["status"] != "pending":
-        raise _decided(row)
+    require_decider(call, row)
+    require_pending(row)
     require_active(call.transaction, to, field="to")
     if to == row["asker"]:
         raise BadArgument("Nobody decides their own request.", hint="Name somebody else.", field="to")
@@ -257,7 +229,8 @@ def expire_approvals(call: Call) -> int | None:
         {"now": call.now, "most": _AT_ONCE},
     ):
         expired = change_approval(call, row, {"status": "expired", "decided_at": call.now})
-        send_notice(call, expired.asker, _told(expired))
+        if expired.run_id is None:
+            send_notice(call, expired.asker, told_of(expired))
     due = call.transaction.one("SELECT min(expires_at) AS due FROM approval WHERE status = 'pending'")
     return None if due is None else due["due"]
 
@@ -269,17 +242,22 @@ def ask(
     summary: str,
     details: str = "",
     options: Sequence[str] = (),
-    expires_s: int = USUAL_S,
+    expires_s: float | None = USUAL_S,
     delegated_to: str | None = None,
     proposal: Mapping[str, Any] | None = None,
+    request: ToolRequest | None = None,
+    run_id: str | None = None,
+    origin: str | None = None,
 ) -> Approval:
     """Put a request of the caller's before those who may decide. Everything that asks a person comes through here."""
-    expires_at = call.now + expires_s * 1000
-    shown = orjson.dumps([kind, call.caller.name, summary, details, list(options)])
+    expires_at = None if expires_s is None else call.now + round(expires_s * 1000)
+    asked = None if request is None else orjson.dumps(request).decode()
+    shown = orjson.dumps([kind, call.caller.name, summary, details, list(options), asked])
     number = call.transaction.insert(
         "INSERT INTO approval (kind, asker, summary, details, options, hash, status, answer, comment, created_at,"
-        " expires_at, delegated_to, project, field, proposal) VALUES (:kind, :asker, :summary, :details, :options,"
-        " :hash, 'pending', '', '', :now, :expires, :delegated_to, :project, :field, :proposal)",
+        " expires_at, delegated_to, project, field, proposal, request, run_id, origin, risk) VALUES (:kind, :asker,"
+        " :summary, :details, :options, :hash, 'pending', '', '', :now, :expires, :delegated_to, :project, :field,"
+        " :proposal, :request, :run_id, :origin, :risk)",
         {
             "delegated_to": delegated_to,
             "project": None if proposal is None else proposal["project_id"],
@@ -293,65 +271,24 @@ def ask(
             "hash": hashlib.sha256(shown).hexdigest(),
             "now": call.now,
             "expires": expires_at,
+            "request": asked,
+            "run_id": run_id,
+            "origin": origin,
+            "risk": risk_of(kind, request),
         },
     )
-    call.wake_at(expires_at)
+    if expires_at is not None:
+        call.wake_at(expires_at)
     approval = approval_of(find_approval(call, number))
-    call.emit(ApprovalCreated(approval), subject=approval.id)
+    tell(call, ApprovalCreated(approval), approval)
     return approval
 
 
 def pending_approvals(call: Call) -> list[Approval]:
-    """Return everything that waits for a decision."""
-    rows = call.transaction.all("SELECT * FROM approval WHERE status = 'pending' ORDER BY expires_at, id LIMIT 200")
+    """Return everything that waits for a decision and that the caller may see."""
+    rows = call.transaction.all(
+        f"SELECT * FROM approval WHERE status = 'pending' AND {SHOWN}"  # noqa: S608 (a constant)
+        " ORDER BY expires_at IS NULL, expires_at, id LIMIT 200",
+        viewing(call),
+    )
     return [approval_of(row) for row in rows]
-
-
-def _apply(call: Call, row: Row) -> None:
-    """Write what was proposed, in the name of who proposed it."""
-    proposal = orjson.loads(row["proposal"])
-    asker = Caller(row["asker"], "", "")
-    reason = f"{proposal['reason']} (ap_{row['id']}, approved by {call.caller.name})".strip()
-    write_field(call.acting_as(asker), row["project"], row["field"], proposal["text"], reason=reason, source="approval")
-
-
-def _guard_asked_about(call: Call, row: Row) -> Row:
-    guard = call.transaction.one("SELECT * FROM guard WHERE approval = :id", {"id": row["id"]})
-    assert guard is not None
-    return guard
-
-
-def _check_decider(call: Call, row: Row) -> None:
-    caller = call.caller
-    call.require(caller.name != row["asker"], "Nobody decides their own request.", hint="Ask another person.")
-    call.require(
-        caller.role in ("chairman", "operator", "system") or caller.name == row["delegated_to"],
-        f"ap_{row['id']} is not yours to decide.",
-        hint="A chairman or an operator decides, or whom they name: POST …/delegate.",
-    )
-
-
-def _decided(row: Row) -> Conflict:
-    by = row["decided_by"] or ("time" if row["status"] == "expired" else row["asker"])
-    facts = {"status": row["status"], "decided_by": row["decided_by"], "answer": row["answer"]}
-    return Conflict(
-        f"ap_{row['id']} is {row['status']} already, by {by}.", hint="It stays so.", facts=facts, code="decided"
-    )
-
-
-def _offered(row: Row) -> str:
-    options = orjson.loads(row["options"])
-    return f"It offers: {', '.join(options)}." if options else ""
-
-
-def _outcome(approval: Approval) -> str:
-    if approval.status == "expired":
-        return "was denied by time: nobody decided"
-    if approval.status == "answered":
-        return f"was answered by {approval.decided_by}: {approval.answer}"
-    by = f" by {approval.decided_by}" if approval.decided_by else ""
-    return f"was {approval.status}{by}" + (f" ({approval.comment})" if approval.comment else "")
-
-
-def _told(approval: Approval) -> str:
-    return f"{approval.id} “{approval.summary}” {_outcome(approval)}."

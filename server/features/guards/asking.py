@@ -23,7 +23,6 @@ from server.features.guards.model import (
 from server.features.messages.sending import NOTICE_EVENTS, post_notice
 
 _AT_ONCE = 20
-_OPEN_FOR_S = 7 * 86_400
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
 
@@ -49,7 +48,7 @@ def ask_about_guards(call: Call) -> int | None:
             details="What they wrote is stored and shown. Until you decide it wakes none of these agents; what people "
             "write to them arrives as ever.",
             options=list(OPTIONS),
-            expires_s=_OPEN_FOR_S,
+            expires_s=None,
         )
         change_guard(call, row["id"], {"notice": notice, "approval": int(asked.id.removeprefix("ap_"))})
     return call.now if len(rows) == _AT_ONCE else None

@@ -17,8 +17,9 @@ from server.core.event import OPERATORS, Event, event
 from server.core.names import ChannelName, MemberName
 from server.core.operation import command, query
 from server.core.permission import MANAGE_NOTIFICATIONS, SPEAK, SYSTEM
+from server.features.approvals.deciding import resolve_approval
 from server.features.approvals.model import ApprovalChanged
-from server.features.approvals.queue import pending_approvals, resolve_approval
+from server.features.approvals.queue import pending_approvals
 from server.features.messages.sending import NOTICE_EVENTS, send_message, send_notice
 from server.features.notifications.facts import approval_code
 from server.features.notifications.model import NotificationChanged, tell

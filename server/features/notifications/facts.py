@@ -26,6 +26,10 @@ def facts_of(transaction: Transaction, event: StoredEvent) -> list[Fact]:
     return [] if reader is None else reader(transaction, event, orjson.loads(event.body))
 
 
+_SAYS_ITSELF = frozenset({"permission", "login", "stall", "limit", "terminal"})
+"""Kinds whose summary goes on from the agent's name, as “wants to run: make”."""
+
+
 def approval_code(approval_id: str, content_hash: str) -> str:
     """Return the short code by which a person decides from outside: of this request with this content."""
     return hashlib.sha256(f"{approval_id} {content_hash}".encode()).hexdigest()[:4]
@@ -33,6 +37,9 @@ def approval_code(approval_id: str, content_hash: str) -> str:
 
 def _approval(transaction: Transaction, event: StoredEvent, body: Mapping[str, Any]) -> list[Fact]:
     row = body["approval"]
+    if row["kind"] == "failure":
+        return []  # told as what has become of the agent
+    says_itself = row["kind"] in _SAYS_ITSELF
     reason = {
         "question": "question",
         "tool": "permission",
@@ -54,9 +61,9 @@ def _approval(transaction: Transaction, event: StoredEvent, body: Mapping[str, A
             reason=reason,
             subject=f"asks:{row['asker']}",
             item=row["id"],
-            title=f"{row['asker']} {what}: {row['summary']}",
+            title=f"{row['asker']} {row['summary']}" if says_itself else f"{row['asker']} {what}: {row['summary']}",
             text=row["details"][:_EXCERPT] + offered,
-            path="/",
+            path=f"/needs/{row['id']}",
             deciders=may,
             code=approval_code(row["id"], row["hash"]),
             facts={"approval": row["id"], "asker": row["asker"], "kind": row["kind"]},
@@ -68,7 +75,9 @@ def _agent(transaction: Transaction, event: StoredEvent, body: Mapping[str, Any]
     agent = body["agent"]
     name, path = agent["name"], f"/agents/{agent['name']}"
     found = []
-    if agent["activity"] == "needs_you" and agent["state"] in ("ready", "degraded"):
+    # Where its CLI says by a word why, the request or the trouble in the queue tells of it.
+    is_unexplained = agent["activity"] == "needs_you" and not agent["activity_reason_code"]
+    if is_unexplained and agent["state"] in ("ready", "degraded"):
         found.append(
             Fact(
                 kind="needs_you",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from server.config import AgentConfig
 
@@ -67,14 +67,57 @@ class Activity:
     """working | idle | needs_you | limited | stalled | unknown"""
     reason: str
     source: str
-    """hook | session file | mcp | transcript | screen"""
+    """hook | mcp | session file | transcript | screen"""
     code: str = ""
-    """A word for the reason: permission, question, login, billing, account, model, rate_limit, overloaded,
-    server_error, retry, turn_failed, tool, prompt, compaction, turn, …"""
+    """A word for the reason: permission, question, plan, login, account, billing, trust, model, rate_limit, overloaded,
+    server_error, tool, prompt, compaction, turn, call, …"""
+    resets_at: int | None = None
+    """UTC milliseconds at which a limit ends, if the CLI says so."""
+    progressed_at: int | None = field(default=None, compare=False)
+    """UTC milliseconds of the last sign of progress that the CLI keeps on record."""
 
 
-LASTING = frozenset({"login", "billing", "account", "model", "rate_limit", "overloaded", "server_error"})
-"""Reasons that last although the CLI waits at its prompt again: only its next turn ends them."""
+@dataclass(frozen=True)
+class Asked:
+    """What a CLI asks a person while its tool waits. All of it comes from the agent."""
+
+    kind: str
+    """permission | question"""
+    summary: str
+    details: str
+    """Whole, with what cannot be seen made visible."""
+    options: Sequence[str]
+    tool: str
+    input: Mapping[str, Any]
+    folder: str
+    pattern: str | None = None
+    """In words, what more may be allowed than this once."""
+    rules: list[dict[str, str]] = field(default_factory=list)
+    """The same in the CLI's own form."""
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    """Each with `question`, `options` (label, description) and `several`."""
+    is_whole: bool = True
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of a request: approved | rejected | answered | expired | closed | cancelled."""
+
+    status: str
+    by: str | None = None
+    comment: str = ""
+    answer: str = ""
+    scope: str | None = None
+    changed_input: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ToolEnd:
+    """A tool has run, or the turn is over: whatever was asked before it has been answered."""
+
+    tool: str | None = None
+    """None: the whole turn is over."""
+    input: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,6 +181,11 @@ class HookMeaning:
     context: Callable[[str], Mapping[str, object]] | None = field(default=None, compare=False)
     """What to answer instead, to put a text before the model in this turn; None: this hook takes none."""
     begins_turn: bool = field(default=False, compare=False)
+    asked: Asked | None = None
+    """The CLI waits for a person's answer: the response is held back until there is one (`Kind.answer`)."""
+    ended: ToolEnd | None = None
+    children: int = 0
+    """By how many more (or fewer) sub-agents work for it."""
 
 
 class Kind(Protocol):
@@ -166,7 +214,8 @@ class Kind(Protocol):
 
     @property
     def interrupt(self) -> Sequence[bytes]:
-        """Writes that end a turn, with whatever tool runs in it, and leave an idle prompt; none: it cannot be."""
+        """Writes that end a turn, with whatever tool runs in it, and leave an idle prompt, without consent to
+        anything; none: it cannot be."""
 
     @property
     def polite_exit(self) -> Sequence[bytes]:
@@ -193,8 +242,14 @@ class Kind(Protocol):
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         """Read what the CLI wrote down of its use since `marks`, which earlier readings gave."""
 
+    def read_screen(self, text: str) -> Activity | None:
+        """Recognise on the screen a dialog that keeps the CLI from its prompt; the last resort."""
+
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         """Interpret one hook call. The payload comes from the agent: nothing in it is to be trusted."""
+
+    def answer(self, asked: Asked, payload: Mapping[str, object], decided: Decided) -> Mapping[str, object]:
+        """Return what the response to a held hook call says; nothing leaves the question to the CLI's own dialog."""
 
     def remembered(self, run: Run, push_ids: Iterable[str]) -> frozenset[str]:
         """Return those of the pushes that stand in the stored conversation.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from server.config import AgentConfig
-from server.supervision.kinds.kind import Activity, HookMeaning, Run, UsageReading
+from server.supervision.kinds.kind import Activity, Asked, Decided, HookMeaning, Run, UsageReading
 
 
 class Silent:
@@ -30,8 +30,14 @@ class Silent:
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return UsageReading()
 
+    def read_screen(self, text: str) -> Activity | None:
+        return None
+
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return HookMeaning()
+
+    def answer(self, asked: Asked, payload: Mapping[str, object], decided: Decided) -> Mapping[str, object]:
+        return {}
 
     def remembered(self, run: Run, push_ids: Iterable[str]) -> frozenset[str]:
         return frozenset()

@@ -7,13 +7,24 @@ from pathlib import Path
 from server.config import AgentConfig
 from server.supervision.kinds.claude import records, usage
 from server.supervision.kinds.claude.account import account_environment, share_sign_in
+from server.supervision.kinds.claude.dialogs import dialog_on
 from server.supervision.kinds.claude.hooks import meaning_of
+from server.supervision.kinds.claude.permissions import answer_of
 from server.supervision.kinds.claude.seed import seed_settings, seed_state
 from server.supervision.kinds.credentials import billing_of
 from server.supervision.kinds.environment import agent_environment, find_program, working_directory
 from server.supervision.kinds.files import make_folder, socket_path, write_private
 from server.supervision.kinds.instructions import compose_instructions
-from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run, UsageReading
+from server.supervision.kinds.kind import (
+    Activity,
+    Asked,
+    CannotLaunch,
+    Decided,
+    HookMeaning,
+    Launch,
+    Run,
+    UsageReading,
+)
 from server.supervision.kinds.mcp_config import write_mcp_config
 from server.supervision.kinds.typing_in import typed_lines
 
@@ -72,7 +83,9 @@ class Claude:
         share_sign_in(agent, configuration)
         seed_state(configuration, workdir, environment.get("ANTHROPIC_API_KEY"))
         usage.forget_status(configuration)  # it is of the process before
-        seed_settings(configuration, f"{run.server_url}/api/agents/{agent.name}/hooks", run.token, mode)
+        hooks = f"{run.server_url}/api/agents/{agent.name}/hooks"
+        rules = agent.permissions
+        seed_settings(configuration, hooks, run.token, mode, allow=rules.allow, deny=rules.deny)
         instructions = configuration / "instructions.md"
         write_private(instructions, compose_instructions(agent))
         socket = socket_path(run.folder / "run", "claude.sock")
@@ -105,8 +118,14 @@ class Claude:
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return usage.read_usage(run.folder / "claude", marks)
 
+    def read_screen(self, text: str) -> Activity | None:
+        return dialog_on(text)
+
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return meaning_of(payload)
+
+    def answer(self, asked: Asked, payload: Mapping[str, object], decided: Decided) -> Mapping[str, object]:
+        return answer_of(asked, payload, decided)
 
     def remembered(self, run: Run, push_ids: Iterable[str]) -> frozenset[str]:
         return records.find_pushes(run.folder / "claude", push_ids)

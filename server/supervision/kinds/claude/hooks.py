@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from server.supervision.kinds.kind import Activity, HookMeaning
+from server.supervision.kinds.claude.permissions import QUESTION_TOOL, asked_by
+from server.supervision.kinds.kind import Activity, HookMeaning, ToolEnd
 from server.supervision.kinds.mcp_config import SERVER_NAME
 from server.supervision.kinds.telling import short, tool_in_words
 
@@ -18,6 +19,8 @@ REPORTED_EVENTS = (
     "Stop",
     "StopFailure",
     "PreCompact",
+    "SubagentStart",
+    "SubagentStop",
     "SessionEnd",
 )
 """SessionStart is missing: the CLI does not send it over HTTP. That it started is known by its records."""
@@ -35,6 +38,7 @@ _NEEDS_SOMEONE = {
     "verification_required": ("account", "its account wants a verification"),
     "model_not_found": ("model", "its model does not exist: correct model in agents.yaml"),
 }
+_CHILDREN = {"SubagentStart": 1, "SubagentStop": -1}
 _EDITING = {"Edit": "file_path", "MultiEdit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path"}
 """Tools that change a file, and the argument that names it."""
 _TAKING_CONTEXT = ("UserPromptSubmit", "PostToolUse")
@@ -61,12 +65,25 @@ def meaning_of(payload: Mapping[str, object]) -> HookMeaning:
         session_id=_session(payload),
         context=partial(context_of, event) if event in _TAKING_CONTEXT else None,
         begins_turn=event == "UserPromptSubmit",
+        asked=asked_by(payload) if event == "PermissionRequest" else None,
+        ended=_ended(payload),
+        children=_CHILDREN.get(event, 0),
     )
 
 
 def context_of(event: str, text: str) -> Mapping[str, object]:
     """Return the answer to a hook that puts a text before the model, with the result of the tool or the prompt."""
     return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
+
+
+def _ended(payload: Mapping[str, object]) -> ToolEnd | None:
+    match payload.get("hook_event_name"):
+        case "PostToolUse" | "PostToolUseFailure":
+            given = payload.get("tool_input")
+            return ToolEnd(str(payload.get("tool_name")), given if isinstance(given, Mapping) else {})
+        case "Stop" | "StopFailure" | "SessionEnd":
+            return ToolEnd()
+    return None
 
 
 def _session(payload: Mapping[str, object]) -> str | None:
@@ -90,12 +107,15 @@ def _activity(payload: Mapping[str, object]) -> tuple[str, str, str] | None:
             return "working", tool_in_words(payload, _OWN_TOOLS), "tool"
         case "PostToolUse" | "PostToolUseFailure":
             return "working", f"after {tool_in_words(payload, _OWN_TOOLS)}", "turn"
+        case "SubagentStart" | "SubagentStop":
+            return "working", f"with a sub-agent {short(payload.get('agent_type'))}".strip(), "turn"
         case "PreCompact":
             return "working", "compacting its conversation", "compaction"
-        case "PermissionRequest" if payload.get("tool_name") == "AskUserQuestion":
+        case "PermissionRequest" if payload.get("tool_name") == QUESTION_TOOL:
             return "needs_you", f"asks: {_question(payload)}", "question"
         case "PermissionRequest":
-            return "needs_you", f"permission: {tool_in_words(payload, _OWN_TOOLS)}", "permission"
+            code = "plan" if payload.get("tool_name") == "ExitPlanMode" else "permission"
+            return "needs_you", f"permission: {tool_in_words(payload, _OWN_TOOLS)}", code
         case "Notification" if payload.get("notification_type") == "permission_prompt":
             return "needs_you", short(payload.get("message")) or "permission", "permission"
         case "Notification" if payload.get("notification_type") == "idle_prompt":

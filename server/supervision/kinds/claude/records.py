@@ -1,5 +1,6 @@
 """What Claude Code writes down by itself: one record per running session, one transcript per conversation."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,10 +11,11 @@ from server.supervision.kinds.kind import Activity
 from server.supervision.prompt_text import find_push_ids
 
 _ACTIVITIES = {
-    "idle": ("idle", "waits for a prompt"),
-    "busy": ("working", "in a turn"),
-    "waiting": ("needs_you", "waits for an answer"),
+    "idle": ("idle", "waits for a prompt", "prompt"),
+    "busy": ("working", "in a turn", "turn"),
+    "waiting": ("needs_you", "waits for an answer", "question"),
 }
+_WAITS_FOR = {"permission prompt": "permission", "input needed": "question"}
 _SPOKEN = ("user", "assistant", "attachment")
 """Kinds of transcript line that are part of the conversation; a message that came in mid-turn is an attachment."""
 
@@ -23,13 +25,22 @@ def read_activity(configuration: Path, pid: int) -> Activity | None:
     record = read_json(configuration / "sessions" / f"{pid}.json")
     if not record or not _is_of_process(record, pid):
         return None
-    activity, reason = _ACTIVITIES.get(str(record.get("status")), ("", ""))
+    activity, reason, code = _ACTIVITIES.get(str(record.get("status")), ("", "", ""))
     if not activity:
         return None
     waits_for = record.get("waitingFor")
     if activity == "needs_you" and isinstance(waits_for, str):
-        reason = f"waits: {waits_for[:120]}"
-    return Activity(activity, reason, "session file")
+        reason, code = f"waits: {waits_for[:120]}", _WAITS_FOR.get(waits_for, "question")
+    return Activity(activity, reason, "session file", code, progressed_at=_progressed_at(configuration, record))
+
+
+def _progressed_at(configuration: Path, record: dict[str, Any]) -> int | None:
+    """Return when the conversation was last written to: a spinner on the screen is no progress."""
+    times = []
+    for file in _transcripts(configuration, str(record.get("sessionId", ""))):
+        with contextlib.suppress(OSError):
+            times.append(file.stat().st_mtime_ns // 1_000_000)
+    return max(times, default=None)
 
 
 def has_conversation(configuration: Path, session_id: str) -> bool:

@@ -18,7 +18,16 @@ from server.supervision.kinds.environment import (
 )
 from server.supervision.kinds.files import make_folder, write_private
 from server.supervision.kinds.instructions import compose_instructions
-from server.supervision.kinds.kind import Activity, CannotLaunch, HookMeaning, Launch, Run, UsageReading
+from server.supervision.kinds.kind import (
+    Activity,
+    Asked,
+    CannotLaunch,
+    Decided,
+    HookMeaning,
+    Launch,
+    Run,
+    UsageReading,
+)
 from server.supervision.kinds.mcp_config import bridge_server, hook_words
 from server.supervision.kinds.typing_in import typed_lines
 
@@ -96,8 +105,14 @@ class Codex:
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return usage.read_usage(_configuration(run), marks)
 
+    def read_screen(self, text: str) -> Activity | None:
+        return None
+
     def read_hook(self, payload: Mapping[str, object]) -> HookMeaning:
         return meaning_of(payload)
+
+    def answer(self, asked: Asked, payload: Mapping[str, object], decided: Decided) -> Mapping[str, object]:
+        return {}
 
     def remembered(self, run: Run, push_ids: Iterable[str]) -> frozenset[str]:
         return records.find_pushes(_configuration(run), push_ids)
