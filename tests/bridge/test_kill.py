@@ -22,6 +22,12 @@ def journal_of(bridge: Bridge, cli: Cli) -> Path:
     return bridge.state_folder / f"journal-{cli.process.pid}"
 
 
+async def until_settled(bridge: Bridge, cli: Cli) -> None:
+    """Wait until the bridge has noted that its last answer was given: killed before that, it gives the answer again."""
+    noted = f"A{cli.last_number}\n".encode()
+    await until(lambda: noted in journal_of(bridge, cli).read_bytes())
+
+
 def _is_larger(path: Path, size: int) -> bool:
     return path.stat().st_size > size
 
@@ -31,6 +37,7 @@ async def test_20_kills_of_an_idle_bridge_are_not_seen(bridge: Bridge, server: S
     cli = await bridge.launch(era)
     await cli.connect()
     for number in range(20):
+        await until_settled(bridge, cli)
         await cli.kill_bridge()
         assert await cli.call("write", text=f"after {number}") == f"wrote after {number}"
     assert set(server.effects.values()) == {1}
@@ -46,6 +53,7 @@ async def test_20_kills_in_the_middle_of_a_call_cost_no_call_and_double_none(
     cli = await bridge.launch(era)
     await cli.connect()
     for number in range(20):
+        await until_settled(bridge, cli)
         server.gate = Gate()
         call = cli.start_call("write", key="none" if number % 2 else "", text=f"during {number}", held=True)
         await asyncio.wait_for(server.gate.entered.wait(), 5)

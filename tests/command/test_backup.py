@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 import tarfile
+import zlib
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -155,11 +156,22 @@ def test_a_backup_holds_no_secret_in_clear_and_agents_homes_only_if_asked(team: 
     assert [entry.name for entry in (team / "backups").iterdir() if entry.name.startswith(".")] == []
 
 
+def _means_the_same(changed: bytes, whole: bytes) -> bool:
+    """Say whether both unpack to the same: a copy of zeros may as well be taken from another place."""
+    try:
+        return gzip.decompress(changed) == gzip.decompress(whole)
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
 def test_damage_is_found_wherever_it_is(team: Path) -> None:
     file = _backup(team)
     whole = file.read_bytes()
     for place in (*range(200, len(whole), len(whole) // 12), len(whole) - 3):
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        changed = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        if _means_the_same(changed, whole):
+            continue
+        file.write_bytes(changed)
         code, printed = bullpen(team, "backup", "verify", file.name)
         assert (code, "cannot be relied on" in printed) == (1, True), (place, printed)
     file.write_bytes(whole[: len(whole) // 2])

@@ -103,6 +103,7 @@ async def test_a_search_shows_why_and_is_walked_by_keyboard(office: OfficeUnderT
     page = await screens.enter(office.chairman)
 
     await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("combobox", name="Search or jump to")).to_be_focused()
     await page.keyboard.type("port from:ada")
     await page.get_by_role("option", name="Search messages for").click()
 

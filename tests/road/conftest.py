@@ -51,6 +51,16 @@ class Office:
         found: dict[str, Any] = await until(partial(self._receipt_if, message, states), CLI_PATIENCE_S)
         return found
 
+    async def wait_until_kept(self, name: str, *texts: str) -> None:
+        """Wait until a CLI's own record of its conversation holds these texts: it writes a moment after it spoke."""
+        folder = self.office.config.data / "agents" / name
+
+        def is_kept() -> bool:
+            records = [path.read_text(errors="replace") for path in folder.rglob("*.json*") if path.is_file()]
+            return any(all(text in record for text in texts) for record in records)
+
+        await until(is_kept, CLI_PATIENCE_S)
+
     async def contents(self, channel: str, sender: str) -> list[str]:
         """Everything a member said in a channel, in order."""
         history = await self.office.chairman.get(f"/api/history?channel={channel}&limit=200")

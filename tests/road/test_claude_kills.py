@@ -18,6 +18,7 @@ async def test_a_killed_cli_comes_back_with_its_conversation_and_gets_what_it_is
         await road.say("general", "@ada remember: the word is heron")
         await road.wait_until_said("general", "ada", 1)
         before = await road.wait_until_agent("ada", activity="idle")
+        await road.wait_until_kept("ada", "the word is heron", "Noted.")
         road.api.when(say("Thinking."), contains="which word", gate="thinking", times=1)
         road.api.when_asked(reply("Heron."), contains="which word")
         asked = await road.say("general", "@ada which word?")

@@ -107,6 +107,8 @@ async def test_an_agent_of_every_kind_hears_answers_survives_a_kill_and_leaves_n
         if kind != "custom":  # of which nothing is known but its calls
             await road.wait_until_agent(NAME, activity="idle")
 
+        if api is not None:
+            await road.wait_until_kept(NAME, FIRST, "Noted.")
         os.kill(before["pid"], signal.SIGKILL)
         await until(partial(_ended, road, before), CLI_PATIENCE_S)
         second = await road.say("general", f"@{NAME} {SECOND}")

@@ -25,7 +25,7 @@ from server.terminals.record import HolderRecord
 from .conftest import PATH, RUN_ID, Start, read_until
 
 EMPTY_SPEC: dict[str, object] = {
-    **dict.fromkeys(("spool_folder", "run_id", "nonce", "cwd"), ""),
+    **dict.fromkeys(("spool_folder", "run_id", "nonce", "cwd", "group"), ""),
     **dict.fromkeys(("generation", "columns", "rows", "umask", "after_offset"), 1),
     **dict.fromkeys(("segment_bytes", "lag_bytes", "pause_s", "linger_s"), 1),
     "environment": {},
