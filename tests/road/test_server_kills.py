@@ -116,7 +116,8 @@ async def office(tmp_path: Path) -> AsyncIterator[Killed]:
         f" command: [{sys.executable}, {reader}, {tmp_path / name}.out] }}\n"
         for name in READERS
     )
-    (tmp_path / "agents.yaml").write_text(f"team: kills\nagents:\n{agents}")
+    guards = "defaults: { guards: { pair_per_min: 0, pair_per_5_min: 0, agent_msgs_without_human: 0 } }\n"  # a flood
+    (tmp_path / "agents.yaml").write_text(f"team: kills\n{guards}agents:\n{agents}")
     server = ServerProcess(tmp_path / "data", ("--config", str(tmp_path / "agents.yaml")))
     await server.start()
     async with aiohttp.ClientSession() as session:
