@@ -318,6 +318,7 @@ async def _seat(store: Store, config: Config) -> None:
             autostart=agent.autostart and agent.enabled,
             session_id=str(uuid.uuid4()),
             permission_mode=agent.permission_mode if agent.kind in KINDS_THAT_THINK else "",
+            isolation=agent.isolation.mode,
         )
         await store.run("set_guard_limits", member=agent.name, limits=agent.guards or config.guards)
         await store.run("ensure_budget", agent=agent.name, **asdict(agent.budget))

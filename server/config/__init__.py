@@ -1,8 +1,8 @@
 """agents.yaml, the environment and flags → one frozen `Config`. Knows no feature and starts nothing.
 
 `model` has the dataclasses, `secrets` the references to what is never written down. `document` reads YAML with places,
-`section` takes values out of it. `keys` names what the team file may say; `team_file`, `agents`, `notifications`
-read it; `load` puts file, environment and flags together.
+`section` takes values out of it. `keys` names what the team file may say; `team_file`, `agents`, `workplace`,
+`notifications` read it; `load` puts file, environment and flags together.
 """
 
 from server.config.document import ConfigError as ConfigError
@@ -24,6 +24,7 @@ from server.config.model import Config as Config
 from server.config.model import DigestConfig as DigestConfig
 from server.config.model import Guards as Guards
 from server.config.model import HumanConfig as HumanConfig
+from server.config.model import Isolation as Isolation
 from server.config.model import LimitsConfig as LimitsConfig
 from server.config.model import Location as Location
 from server.config.model import Notifications as Notifications
@@ -34,6 +35,7 @@ from server.config.model import QuietHours as QuietHours
 from server.config.model import RestartPolicy as RestartPolicy
 from server.config.model import Retention as Retention
 from server.config.model import StallPolicy as StallPolicy
+from server.config.model import Workplace as Workplace
 from server.config.secrets import SecretReference as SecretReference
 from server.config.secrets import SecretUnavailable as SecretUnavailable
 from server.config.secrets import resolve_secret as resolve_secret

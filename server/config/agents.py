@@ -12,6 +12,7 @@ from server.config.model import AgentConfig, Guards, PermissionPolicy, Provider,
 from server.config.paths import path_from
 from server.config.secrets import SecretReference, parse_secret
 from server.config.section import Section, duration_s, nearest
+from server.config.workplace import read_isolation, read_workplace
 from server.core.names import is_member_name
 
 _ENVIRONMENT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -31,10 +32,12 @@ class AgentReader:
         *,
         providers: Mapping[str, Provider],
         channels: Mapping[str, tuple[str, ...]],
+        team: str,
     ) -> None:
         self._top = top
         self._folder = folder
         self._data = data
+        self._team = team
         self._providers = providers
         self._channels = channels
         """Each with the roles whose holders are in it."""
@@ -50,6 +53,12 @@ class AgentReader:
             for agent in self._copies(name, value):
                 if agent.name in found:
                     self._top.problem(value.place, f"there are two agents named “{agent.name}”.")
+                shared = next((other for other in found.values() if _share_a_worktree(agent, other)), None)
+                if shared is not None:
+                    self._top.problem(
+                        value.place, f"{agent.name} and {shared.name} would have the same {agent.workplace.mode}.",
+                        "Give each a path and a branch of its own, as branch: agents/{name}.",
+                    )  # fmt: skip
                 found[agent.name] = agent
         return tuple(found.values())
 
@@ -140,6 +149,10 @@ class AgentReader:
         prompt = self._prompt(section) if kind in keys.KINDS_THAT_THINK else None
         allow, environment, secrets = self._environment(section)
         model, provider = self._model(section)
+        workdir, workplace = read_workplace(
+            section, name, self._folder, own=self._data / "agents" / name / "work", team=self._team
+        )
+        fallback, effort = self._model_choices(section) if kind in keys.KINDS_WITH_MODEL_CHOICES else ((), None)
         with_model = kind in keys.KINDS_THAT_THINK
         return AgentConfig(
             name=name,
@@ -150,7 +163,11 @@ class AgentReader:
             model=model if with_model else None,
             provider=provider if with_model else None,
             command=self._command(section) if kind in keys.KINDS_WITH_COMMAND else (),
-            workdir=self._workdir(name, section),
+            fallback_models=fallback,
+            effort=effort,
+            workdir=workdir,
+            workplace=workplace,
+            isolation=read_isolation(section, self._folder),
             environment=MappingProxyType(environment),
             environment_allow=allow,
             environment_secrets=MappingProxyType(secrets),
@@ -210,7 +227,7 @@ class AgentReader:
         if isinstance(value.data, str):
             return value.data, None
         model = section.section("model")
-        model.only(keys.MODEL, keys.MODEL_NOT_YET)
+        model.only(keys.MODEL)
         provider = model.text("provider")
         if provider and provider not in self._providers:
             model.problem(
@@ -218,26 +235,22 @@ class AgentReader:
             )
         return model.text("name") or None, self._providers.get(provider)
 
+    @staticmethod
+    def _model_choices(section: Section) -> tuple[tuple[str, ...], str | None]:
+        value = section.value("model")
+        if value is None or isinstance(value.data, str):
+            return (), None
+        model = section.section("model")
+        fallback = model.value("fallback")
+        names = (model.text("fallback"),) if fallback and isinstance(fallback.data, str) else model.texts("fallback")
+        return names, model.choice("effort", keys.EFFORTS, "") or None
+
     def _command(self, section: Section) -> tuple[str, ...]:
         value = section.value("command")
         if value is not None and isinstance(value.data, str):
             section.wrong("command", 'a list of words, as ["python", "bot.py"]: there is no shell')
             return ()
         return section.texts("command")
-
-    def _workdir(self, name: str, section: Section) -> Path:
-        value = section.value("workdir")
-        own = self._data / "agents" / name / "work"
-        if value is None:
-            return own
-        if isinstance(value.data, str):
-            return path_from(section, "workdir", self._folder) or own
-        workdir = section.section("workdir")
-        not_yet = workdir.text("mode") in keys.WORKDIR_MODES_NOT_YET
-        # One problem for a worktree, not another for each of its settings.
-        workdir.only((*keys.WORKDIR, *keys.WORKDIR_NOT_YET) if not_yet else keys.WORKDIR, keys.WORKDIR_NOT_YET)
-        workdir.choice("mode", keys.WORKDIR_MODES, "dir", keys.WORKDIR_MODES_NOT_YET)
-        return path_from(workdir, "path", self._folder) or own
 
     def _environment(self, section: Section) -> tuple[tuple[str, ...], dict[str, str], dict[str, SecretReference]]:
         env = section.section("env")
@@ -373,3 +386,13 @@ class AgentReader:
         if kind is not None:
             options.only(keys.OPTIONS.get(kind, ()))
         return {name: value.plain() for name, value in options}
+
+
+def _share_a_worktree(one: AgentConfig, other: AgentConfig) -> bool:
+    places = (one.workplace, other.workplace)
+    if one.name == other.name or any(place.mode not in ("worktree", "clone") for place in places):
+        return False
+    same_branch = all(place.mode == "worktree" for place in places) and places[0].repo == places[1].repo and (
+        places[0].branch == places[1].branch
+    )  # fmt: skip
+    return one.workdir == other.workdir or same_branch

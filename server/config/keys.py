@@ -7,6 +7,8 @@ KINDS = ("claude", "codex", "custom", "demo", "external", "gemini")
 KINDS_NOT_YET = ("opencode",)
 KINDS_THAT_THINK = ("claude", "codex", "gemini")
 """They have a model, permissions and instructions."""
+KINDS_WITH_MODEL_CHOICES = ("claude",)
+"""They can be told a fallback and how hard to think."""
 KINDS_WITH_COMMAND = (*KINDS_THAT_THINK, "custom")
 OPTIONS = {"codex": ("trust_project",), "demo": ("partner",), "gemini": ("trust_project",)}
 """What a kind understands beside the settings of all."""
@@ -18,8 +20,7 @@ HUMAN_ROLES = ("chairman", "operator", "viewer")
 TOKEN_ROLES = ("lead", "member")
 GRANTS = ("terminal_input",)
 """What a lead may do only where the team file says so."""
-AUTHS = ("oauth", "api_key", "none")
-AUTHS_NOT_YET = ("bedrock", "vertex")
+AUTHS = ("oauth", "api_key", "bedrock", "vertex", "none")
 PERMISSION_MODES = ("ask", "plan", "accept_edits", "auto")
 
 TOP = ("version", "team", "server", "humans", "channels", "defaults", "roles", "providers", "agents", "notifications")
@@ -51,7 +52,7 @@ PROVIDER = ("auth", "base_url", "token", "config_dir")
 SETTINGS = (
     "kind", "role", "rights", "prompt", "model", "command", "workdir", "env", "restart", "stop", "session",
     "permissions", "channels", "autostart", "enabled", "description", "options", "guards", "budget", "limits",
-    "grants", "on_rate_limit",
+    "grants", "on_rate_limit", "isolation",
 )  # fmt: skip
 """Of an agent, a role and the defaults."""
 AGENT_ONLY = ("count",)
@@ -91,18 +92,14 @@ GUARDS = (
     "bot_per_min",
 )  # fmt: skip
 """Numbers of `guards`, beside the flag `acknowledgements`."""
-MODEL = ("name", "provider")
-MODEL_NOT_YET = {
-    "fallback": "Only one model is used.",
-    "effort": "The model's own default is used.",
-}
-WORKDIR = ("mode", "path")
-WORKDIR_MODES = ("dir",)
-WORKDIR_MODES_NOT_YET = ("worktree", "clone", "temp")
-WORKDIR_NOT_YET = dict.fromkeys(
-    ("repo", "base", "branch", "copy", "setup", "on_stop"),
-    "Make the folder yourself and name it: workdir: { mode: dir, path: … }.",
-)
+MODEL = ("name", "provider", "fallback", "effort")
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+WORKDIR_MODES = ("dir", "worktree", "clone", "temp")
+WORKDIR = ("mode", "path", "repo", "base", "branch", "copy", "setup", "on_stop")
+BRANCH_FIELDS = ("name", "team", "date")
+"""What a branch may hold in braces."""
+ISOLATIONS = ("none", "bwrap")
+ISOLATION = ("mode", "read", "write")
 ENV = ("allow", "set", "secret")
 ENV_OURS = ("HOME", "TMPDIR", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME")
 RESTART = ("policy", "backoff", "max", "within", "min_uptime")

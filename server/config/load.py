@@ -37,7 +37,7 @@ def load_config(settings: Settings | None = None, environ: Mapping[str, str] | N
     if settings.demo:
         team = _demo_team(location.data)
     elif document is not None and path is not None:
-        team = read_team(document, path.parent, location.data, problems)
+        team = read_team(document, path.parent, location.data, location.team, problems)
     else:
         team = Team()
     _check_address(location.host, server, problems)

@@ -105,11 +105,39 @@ class Provider:
 
     name: str
     auth: str = "none"
-    """oauth | api_key | none"""
+    """oauth | api_key | bedrock | vertex | none"""
     base_url: str | None = None
     secret: SecretReference | None = None
     config_dir: Path | None = None
     """The CLI's own folder with a sign-in to share; for `oauth`."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """How the folder in which an agent works comes to be."""
+
+    mode: str = "dir"
+    """dir | worktree | clone | temp"""
+    repo: str = ""
+    """Of a worktree: the path of a repository. Of a clone: a path or an address."""
+    base: str = ""
+    """What a new branch begins at; empty: where the repository is now."""
+    branch: str = ""
+    """Branch of its own; it may hold `{date}`, the day on which it is made."""
+    copy: tuple[str, ...] = ()
+    """Files beside those of the repository, as `.env`, that the folder gets a copy of; never committed."""
+    setup: tuple[str, ...] = ()
+    """Command that makes a new folder ready; never a shell line."""
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What of this machine an agent can reach."""
+
+    mode: str = "none"
+    """none: what the user of the server can. bwrap: its own folders, the system's programs, and what is named."""
+    read: tuple[Path, ...] = ()
+    write: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,8 +152,15 @@ class AgentConfig:
     job: str
     """Role of the team file, as `developer`; empty if it has none."""
     workdir: Path
+    workplace: Workplace = field(default_factory=Workplace)
+    """How `workdir` comes to be."""
+    isolation: Isolation = field(default_factory=Isolation)
     prompt: Path | None = None
     model: str | None = None
+    fallback_models: tuple[str, ...] = ()
+    """Taken in this order while the model cannot be had."""
+    effort: str | None = None
+    """low | medium | high | xhigh | max"""
     provider: Provider | None = None
     command: tuple[str, ...] = ()
     """Never a shell string. Needed by `custom`; for the others the program to run instead of the one on the PATH."""

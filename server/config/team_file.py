@@ -129,7 +129,7 @@ def _keep(section: Section, key: str) -> Keep | None:
         return None
 
 
-def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]) -> Team:
+def read_team(document: Value, folder: Path, data: Path, team: str, problems: list[Problem]) -> Team:
     """Read everybody and everything else of the file, noting every problem."""
     top = Section(document, "", problems)
     top.only(keys.TOP, keys.TOP_NOT_YET)
@@ -138,7 +138,7 @@ def read_team(document: Value, folder: Path, data: Path, problems: list[Problem]
         top.wrong("version", "1")
     humans = _humans(top)
     channels, default_for = _channels(top)
-    reader = AgentReader(top, folder, data, providers=_providers(top, folder), channels=default_for)
+    reader = AgentReader(top, folder, data, providers=_providers(top, folder), channels=default_for, team=team)
     agents = reader.agents()
     _check_channel_roles(top, default_for, reader.roles)
     people = {human.name for human in humans}
@@ -207,11 +207,13 @@ def _providers(top: Section, folder: Path) -> dict[str, Provider]:
     for name, value in top.section("providers"):
         section = Section(value, f"providers.{name}", top.problems)
         section.only(keys.PROVIDER)
-        auth = section.choice("auth", keys.AUTHS, "none", keys.AUTHS_NOT_YET)
+        auth = section.choice("auth", keys.AUTHS, "none")
         secret = read_secret(section, "token", folder)
         if auth == "api_key" and "token" not in section:
             top.problem(
-                section.place, f"providers.{name} needs its key.", "Add token: env:NAME, file:PATH or cmd:COMMAND."
+                section.place,
+                f"providers.{name} needs its key.",
+                "Add token: env:NAME, file:PATH, keyring:SERVICE/NAME or cmd:COMMAND.",
             )
         providers[name] = Provider(
             name=name, auth=auth, secret=secret, base_url=expanded(section.text("base_url")) or None,

@@ -17,6 +17,7 @@ from server.core.permission import OPERATE, READ, SYSTEM, WATCH_TERMINALS
 State = Literal[
     "stopped", "starting", "ready", "degraded", "blocked", "backoff", "stopping", "exited", "fatal", "unknown"
 ]
+Isolation = Literal["none", "bwrap"]
 Activity = Literal["working", "idle", "needs_you", "limited", "stalled", "unknown"]
 TROUBLED = frozenset({"needs_you", "limited", "stalled"})
 """Activities in which an agent does not get on by itself."""
@@ -63,6 +64,8 @@ class Agent:
     command: str
     permission_mode: str
     """ask | plan | accept_edits | auto; `auto` asks nobody."""
+    isolation: str
+    """Of its present or last run. none: what its server's user may do, it may. bwrap: it sees its own folders alone."""
     wanted: str
     state: str
     reason: str
@@ -230,6 +233,7 @@ def ensure_agent(
     session_id: str,
     job: Note = "",
     permission_mode: str = "",
+    isolation: Isolation = "none",
 ) -> Agent:
     """Make an agent exist as agents.yaml describes it. Whether it should run is decided once, at its creation."""
     transaction = call.transaction
@@ -251,10 +255,16 @@ def ensure_agent(
     transaction.run(
         "INSERT INTO agent (name, kind, job, description, command, permission_mode, wanted, state, reason, since_at,"
         " activity, activity_reason, activity_source, activity_since_at, connected, session_id, generation, restarts,"
-        " request, lifecycle)"
+        " request, lifecycle, isolation)"
         " VALUES (:name, :kind, :job, :description, :command, :permission_mode, :wanted, 'stopped',"
-        " 'not started yet', :now, 'unknown', '', '', :now, 0, :session_id, 0, 0, 0, '')",
-        {**values, "wanted": "running" if autostart else "stopped", "now": call.now, "session_id": session_id},
+        " 'not started yet', :now, 'unknown', '', '', :now, 0, :session_id, 0, 0, 0, '', :isolation)",
+        {
+            **values,
+            "isolation": isolation,
+            "wanted": "running" if autostart else "stopped",
+            "now": call.now,
+            "session_id": session_id,
+        },
     )
     agent = find_agent(transaction, name)
     call.emit(AgentCreated(agent), subject=name)
@@ -381,12 +391,12 @@ def say_activity(call: Call, name: str, reason: str) -> None:
 
 
 @command(allow=SYSTEM, emits=[AgentStatus])
-def begin_run(call: Call, *, name: MemberName, run_id: str) -> Agent:
+def begin_run(call: Call, *, name: MemberName, run_id: str, isolation: Isolation = "none") -> Agent:
     """Record that a new run of an agent begins; its generation grows by one."""
     row = call.transaction.one(
-        "UPDATE agent SET run_id = :run_id, generation = generation + 1, started_at = :now, pid = NULL"
-        " WHERE name = :name RETURNING generation",
-        {"name": name, "run_id": run_id, "now": call.now},
+        "UPDATE agent SET run_id = :run_id, generation = generation + 1, started_at = :now, pid = NULL,"
+        " isolation = :isolation WHERE name = :name RETURNING generation",
+        {"name": name, "run_id": run_id, "isolation": isolation, "now": call.now},
     )
     if row is None:
         raise unknown_agent(call.transaction, name)
@@ -501,6 +511,7 @@ def _agent(row: Row) -> Agent:
         description=row["description"],
         command=row["command"],
         permission_mode=row["permission_mode"],
+        isolation=row["isolation"],
         wanted=row["wanted"],
         state=row["state"],
         reason=row["reason"],

@@ -27,8 +27,10 @@ from server.supervision.launch import Premises
 from server.supervision.lifecycle import LIVE, Lifecycle, Step
 from server.supervision.meter import Meter
 from server.supervision.relay import Relay
+from server.supervision.sandbox import agent_process
 from server.supervision.sight import Sight
 from server.supervision.start_gate import StartGate
+from server.supervision.workplace import BrokenOff
 from server.terminals import adoption
 from server.terminals.adoption import Finding
 from server.terminals.attachment import Attachment
@@ -85,6 +87,8 @@ class AgentDesk:
         self._run: Run | None = None
         self._mailbox: asyncio.Queue[lifecycle.Event] = asyncio.Queue()
         self._settled = asyncio.Event()
+        self._break_off = asyncio.Event()
+        """Ends a set-up command that runs before the agent starts."""
         self._bridges: dict[str, int] = {}
         self._bridge_missing_since: float | None = None
         self.sight = Sight(agent, kind, dispatch, self)
@@ -121,6 +125,8 @@ class AgentDesk:
         """Take a start, stop or restart that somebody asked for."""
         words = f"{action} asked by {by}" + (f": {reason}" if reason else "")
         self._mailbox.put_nowait(lifecycle.Asked(action, words))
+        if action != "start":
+            self._break_off.set()
 
     async def held(self, action: str) -> None:
         """Take that somebody paused the agent, or let it go on."""
@@ -146,6 +152,7 @@ class AgentDesk:
             return
         self._settled.clear()
         self._mailbox.put_nowait(lifecycle.Hold())
+        self._break_off.set()
         await self._settled.wait()
 
     async def is_idle(self) -> bool:
@@ -282,6 +289,8 @@ class AgentDesk:
             self.courier.wake()
 
     async def _launch(self) -> None:
+        if not await self._make_workplace():
+            return
         async with self._gate.passing():
             try:
                 run, plan = await launch.begin(self._premises, self._agent, self.kind, self._session_id, self._dispatch)
@@ -302,6 +311,27 @@ class AgentDesk:
         self.meter.begin()
         self._tasks.create_task(self._watch(attachment))
         await self._store(self._life)
+
+    async def _make_workplace(self) -> bool:
+        """Make the agent's folder; False if it cannot be made, or the agent is to stop meanwhile."""
+        self._break_off.clear()
+
+        async def setting_up() -> None:
+            words = " ".join(self._agent.workplace.setup)
+            await self._store(replace(self._life, reason=f"sets up its folder: {words}"))
+
+        try:
+            await launch.make_workplace(self._premises, self._agent, self._break_off, setting_up)
+        except (CannotLaunch, OSError) as failure:
+            self._mailbox.put_nowait(lifecycle.CouldNotStart(str(failure), permanent=isinstance(failure, CannotLaunch)))
+            return False
+        except BrokenOff as failure:
+            # The stop that broke it off is before this in the mailbox.
+            self._mailbox.put_nowait(lifecycle.Ended(None, None, str(failure)))
+            return False
+        # The time in which it must be ready begins now, not with its set-up.
+        self._life = replace(self._life, since=wall_clock())
+        return True
 
     async def _adopt(self, run_id: str | None, generation: int) -> lifecycle.Event | None:
         """Find what is left of the run on record; attach if it goes on, put its end on record if it does not."""
@@ -480,7 +510,11 @@ class AgentDesk:
         attachment, run = self.attachment, self._run
         if attachment is None or run is None or attachment.record.agent_pid is None:
             return None
-        return await asyncio.to_thread(self.kind.observe, run, attachment.record.agent_pid)
+        return await asyncio.to_thread(_observed, self.kind, run, attachment.record.agent_pid)
+
+
+def _observed(kind: Kind, run: Run, pid: int) -> Activity | None:
+    return kind.observe(run, agent_process(pid))
 
 
 def _placed(path: str, folder: Path) -> tuple[str, str]:

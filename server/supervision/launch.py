@@ -4,13 +4,18 @@ import asyncio
 import logging
 import os
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.config import AgentConfig
 from server.dispatch import Dispatch
+from server.supervision import workplace
 from server.supervision.bounds import Plan, plan_bounds, processes_of_user
-from server.supervision.kinds.kind import Kind, Launch, Run
+from server.supervision.kinds.environment import agent_environment, find_program
+from server.supervision.kinds.files import make_folder
+from server.supervision.kinds.kind import CannotLaunch, Kind, Launch, Run
+from server.supervision.sandbox import enclose
 from server.terminals import cgroup
 from server.terminals import launch as terminals
 from server.terminals.attachment import Attachment
@@ -56,12 +61,29 @@ async def begin(
 ) -> tuple[Run, Launch]:
     """Record a new run, mint its token and write its files. Raises CannotLaunch, OSError."""
     run_id = uuid.uuid4().hex
-    begun = await dispatch.as_system("begin_run", name=agent.name, run_id=run_id)
+    begun = await dispatch.as_system("begin_run", name=agent.name, run_id=run_id, isolation=agent.isolation.mode)
     minted = await dispatch.as_system("mint_run_token", name=agent.name, run_id=run_id)
     run = describe_run(
         premises, agent, run_id=run_id, generation=begun.generation, session_id=session_id, token=minted.token
     )
     return run, await asyncio.to_thread(_furnish, kind, run)
+
+
+async def make_workplace(
+    premises: Premises, agent: AgentConfig, stop: asyncio.Event, setting_up: Callable[[], Awaitable[None]]
+) -> None:
+    """Make the folder in which an agent works, and set it up if it is new; `setting_up` is told first.
+
+    Raises CannotLaunch, BrokenOff if `stop` is set meanwhile.
+    """
+    folder = folder_of(premises, agent.name)
+    await asyncio.to_thread(workplace.provide, agent, make_folder(folder))
+    if not workplace.needs_set_up(agent, folder):
+        return
+    await setting_up()
+    run = describe_run(premises, agent, run_id="", generation=0, session_id="", token="")
+    launch = await asyncio.to_thread(_set_up_launch, agent, run)
+    await workplace.set_up(agent, folder, launch.argv, launch.environment, stop)
 
 
 async def start(run: Run, launch: Launch, premises: Premises) -> tuple[Attachment, Plan]:
@@ -103,7 +125,16 @@ def _furnish(kind: Kind, run: Run) -> Launch:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     _write_token(run.token_file, run.token)
-    return kind.prepare(run)
+    return enclose(kind.prepare(run), run.agent, run.folder)
+
+
+def _set_up_launch(agent: AgentConfig, run: Run) -> Launch:
+    """Return the set-up command as the agent itself could give it: what a repository brings is not to reach further."""
+    words = agent.workplace.setup
+    program = find_program(agent, words[0])
+    if program is None:
+        raise CannotLaunch(f"The set-up of {agent.name} has no program {words[0]}: install it, or correct setup.")
+    return enclose(Launch((program, *words[1:]), agent_environment(run), agent.workdir), agent, run.folder)
 
 
 def _write_token(file: Path, token: str) -> None:

@@ -8,6 +8,7 @@ from server.supervision.kinds.environment import agent_environment, working_dire
 from server.supervision.kinds.files import make_folder, read_json
 from server.supervision.kinds.kind import Activity, Launch, Run
 from server.supervision.kinds.mcp_config import write_mcp_config
+from server.supervision.kinds.process import own_number
 from server.supervision.kinds.silent import Silent
 
 _PROGRAM = Path(__file__).with_name("demo_agent.py")
@@ -25,7 +26,7 @@ class Demo(Silent):
 
     def prepare(self, run: Run) -> Launch:
         workdir = working_directory(run)
-        record = make_folder(run.folder / "run") / "demo.json"
+        record = make_folder(run.folder / "demo") / "demo.json"
         partner = run.agent.options.get("partner", _PARTNERS.get(run.agent.name, ""))
         argv = [
             sys.executable,
@@ -38,8 +39,8 @@ class Demo(Silent):
         return Launch(tuple(argv), agent_environment(run), workdir)
 
     def observe(self, run: Run, pid: int) -> Activity | None:
-        record = read_json(run.folder / "run" / "demo.json")
+        record = read_json(run.folder / "demo" / "demo.json")
         activity = _ACTIVITIES.get(str(record.get("status")))
-        if activity is None or record.get("pid") != pid:
+        if activity is None or record.get("pid") != own_number(pid):
             return None
         return Activity(activity, str(record.get("reason", ""))[:120], "session file")

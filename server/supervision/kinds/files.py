@@ -42,9 +42,13 @@ def write_private_json(file: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; an empty one if the file is missing, damaged or holds something else."""
+    """Return the object in a JSON file; an empty one if the file is missing, damaged or holds something else.
+
+    A link is not followed: an agent could have us read what it may not see itself.
+    """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as opened:
+            content = json.loads(opened.read())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -63,7 +67,8 @@ def socket_path(folder: Path, name: str) -> Path:
     make_folder(short)
     if short.is_symlink() or short.stat().st_uid != os.getuid():
         raise PermissionError(f"{short} is not ours; remove it, or choose a shorter data folder")
-    return short / (hashlib.sha256(os.fsencode(path)).hexdigest()[:16] + ".s")
+    # A folder of its own, which a sandbox can show without the sockets of others.
+    return make_folder(short / hashlib.sha256(os.fsencode(path)).hexdigest()[:16]) / "s"
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,10 @@ class Run:
     A kind resumes it if it is there (`has_session`) and creates it if not; a fresh start takes another UUID.
     """
     folder: Path
-    """DATA/agents/NAME, 0700; holds token, home/, tmp/, claude/, bridge/, run/, spool/."""
+    """DATA/agents/NAME, 0700; holds token, home/, tmp/, claude/, bridge/, push/, run/, spool/.
+
+    A sandbox shows the agent every folder in it but `run` and `spool`, which are the holder's.
+    """
     workdir: Path
     server_url: str
     token_file: Path
@@ -55,6 +58,8 @@ class Launch:
     working_directory: Path
     messaging_socket: Path | None = None
     """Where the CLI will listen for pushes; there only once it runs."""
+    reads: tuple[Path, ...] = ()
+    """What it needs beside its command and its own folder; in a sandbox these are shown to it, read-only."""
     cols: int = 120
     rows: int = 40
 

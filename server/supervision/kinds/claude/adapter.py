@@ -88,7 +88,7 @@ class Claude:
         seed_settings(configuration, hooks, run.token, mode, allow=rules.allow, deny=rules.deny)
         instructions = configuration / "instructions.md"
         write_private(instructions, compose_instructions(agent))
-        socket = socket_path(run.folder / "run", "claude.sock")
+        socket = socket_path(run.folder / "push", "claude.sock")
         conversation = "--resume" if self.has_session(run) else "--session-id"
         records.discard_empty_conversation(configuration, run.session_id)
         argv = [
@@ -102,6 +102,8 @@ class Claude:
             *("--system-prompt-snapshot", "off"),
             *("--name", agent.name),
             *(("--model", agent.model) if agent.model else ()),
+            *(("--fallback-model", ",".join(agent.fallback_models)) if agent.fallback_models else ()),
+            *(("--effort", agent.effort) if agent.effort else ()),
             *(conversation, run.session_id),
         ]
         return Launch(tuple(argv), environment, workdir, messaging_socket=socket)

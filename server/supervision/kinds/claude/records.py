@@ -8,6 +8,7 @@ from typing import Any
 
 from server.supervision.kinds.files import read_json
 from server.supervision.kinds.kind import Activity
+from server.supervision.kinds.process import own_number
 from server.supervision.prompt_text import find_push_ids
 
 _ACTIVITIES = {
@@ -22,7 +23,7 @@ _SPOKEN = ("user", "assistant", "attachment")
 
 def read_activity(configuration: Path, pid: int) -> Activity | None:
     """Return what the session of a process says of itself; None if it says nothing, or the record is a dead one's."""
-    record = read_json(configuration / "sessions" / f"{pid}.json")
+    record = read_json(configuration / "sessions" / f"{own_number(pid)}.json")
     if not record or not _is_of_process(record, pid):
         return None
     activity, reason, code = _ACTIVITIES.get(str(record.get("status")), ("", "", ""))
