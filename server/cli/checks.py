@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from server.config import AgentConfig, Config, SecretUnavailable, resolve_secret
 from server.supervision.bounds import plan_bounds
 from server.supervision.kinds.catalogue import KINDS
 from server.supervision.kinds.environment import find_program
+from server.supervision.sandbox import describe, sandbox_problem
+from server.supervision.workplace import Workspace, git_problem, read_workspace, uncommitted
 from server.terminals.cgroup import controllers_of, find_delegated
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
@@ -65,6 +68,7 @@ def check_agents(config: Config) -> Iterator[Check]:
     yield from _versions(config)
     yield from _sign_ins(config)
     yield from _work_folders(config)
+    yield from _isolation(config)
     yield from _secrets(config)
     yield from _limits(config)
 
@@ -147,11 +151,53 @@ def _shares_a_sign_in(agent: AgentConfig, cli: AgentCli) -> bool:
 
 def _work_folders(config: Config) -> Iterator[Check]:
     for agent in config.agents:
-        # Those in the data folder are made at the first launch.
-        if not agent.workdir.is_relative_to(config.data) and not agent.workdir.is_dir():
+        # Those in the data folder, worktrees and clones are made at the first launch.
+        if (
+            agent.workplace.mode == "dir"
+            and not agent.workdir.is_relative_to(config.data)
+            and not agent.workdir.is_dir()
+        ):
             yield Check(
                 agent.name, "fail", f"its folder {agent.workdir} is not there", f"Make it: mkdir -p {agent.workdir}"
             )
+        problem = git_problem(agent)
+        if problem is not None:
+            yield Check(agent.name, "fail", problem)
+    yield from _left_workplaces(config)
+
+
+def _left_workplaces(config: Config) -> Iterator[Check]:
+    """Tell of worktrees and clones that no agent works in any more: nothing of ours ever removes one."""
+    working = {agent.name: str(agent.workdir) for agent in config.agents if agent.workplace.mode != "dir"}
+    for folder in sorted((config.data / "agents").glob("*")):
+        made = read_workspace(folder)
+        if made is None or working.get(folder.name) == made.path or not Path(made.path).exists():
+            continue
+        changes = uncommitted(made)
+        said = (
+            ""
+            if changes is None
+            else f", with {changes} uncommitted changes"
+            if changes
+            else ", with nothing uncommitted"
+        )
+        yield Check(folder.name, "warn", f"its {made.mode} {made.path} is not used any more{said}",
+                    _removal(made))  # fmt: skip
+
+
+def _removal(made: Workspace) -> str:
+    if made.mode == "worktree":
+        return f"If it can go: git -C {shlex.quote(made.repo)} worktree remove {shlex.quote(made.path)}"
+    return "Look what is in it, then remove the folder."
+
+
+def _isolation(config: Config) -> Iterator[Check]:
+    for agent in config.agents:
+        problem = sandbox_problem(agent)
+        if problem is not None:
+            yield Check(agent.name, "fail", problem)
+        elif KINDS[agent.kind].has_process:
+            yield Check(agent.name, "ok", describe(agent))
 
 
 def _secrets(config: Config) -> Iterator[Check]:

@@ -3,19 +3,21 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SECRET_KINDS = ("env", "file", "cmd")
+SECRET_KINDS = ("env", "file", "keyring", "cmd")
 _COMMAND_TIMEOUT_S = 10
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Where a secret is kept: a variable, a file or a command that prints it. Safe to show."""
+    """Where a secret is kept: a variable, a file, a keyring or a command that prints it. Safe to show."""
 
     kind: str
     target: str
@@ -29,20 +31,22 @@ class SecretUnavailable(Exception):
 
 
 def parse_secret(text: str, folder: Path) -> SecretReference:
-    """Read `env:NAME`, `file:PATH` (relative to the folder) or `cmd:COMMAND`.
+    """Read `env:NAME`, `file:PATH` (relative to the folder), `keyring:SERVICE/NAME` or `cmd:COMMAND`.
 
     Raises ValueError, whose text never repeats the value: it may be the secret itself.
     """
     kind, separator, target = text.partition(":")
     target = target.strip()
-    if kind == "keyring" and separator:
-        raise ValueError("keyring: is not in this version yet; use env:, file: or cmd:")
     if kind not in SECRET_KINDS or not separator or not target:
-        raise ValueError("a secret is never written here; refer to it as env:NAME, file:PATH or cmd:COMMAND")
+        raise ValueError(
+            "a secret is never written here; refer to it as env:NAME, file:PATH, keyring:SERVICE/NAME or cmd:COMMAND"
+        )
     if kind == "env" and not _VARIABLE.match(target):
         raise ValueError("env: takes the name of an environment variable, as env:MY_KEY")
     if kind == "file":
         target = str(folder / Path(target).expanduser())
+    if kind == "keyring" and not all(_parts_of_keyring(target)):
+        raise ValueError("keyring: takes a service and a name, as keyring:bullpen/openrouter")
     if kind == "cmd":
         _words(target)
     return SecretReference(kind, target)
@@ -58,8 +62,10 @@ def resolve_secret(reference: SecretReference, environ: Mapping[str, str] | None
             secret = (os.environ if environ is None else environ).get(reference.target, "")
         case "file":
             secret = _file(reference)
+        case "keyring":
+            secret = _output(reference, [_keyring_program(reference), "get", *_parts_of_keyring(reference.target)])
         case _:
-            secret = _output(reference)
+            secret = _output(reference, _words(reference.target))
     secret = secret.strip()
     if not secret:
         raise SecretUnavailable(f"{reference} is empty or not set")
@@ -74,10 +80,26 @@ def _file(reference: SecretReference) -> str:
         raise SecretUnavailable(f"{reference} cannot be read: {reason}") from None
 
 
-def _output(reference: SecretReference) -> str:
+def _keyring_program(reference: SecretReference) -> str:
+    """Find the command of the package `keyring`, which speaks with the keyrings of Linux and macOS."""
+    found = shutil.which("keyring") or shutil.which("keyring", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise SecretUnavailable(
+            f"{reference} needs the command keyring: pipx install keyring, or apt install python3-keyring"
+        )
+    return found
+
+
+def _parts_of_keyring(target: str) -> tuple[str, str]:
+    service, _, name = target.rpartition("/")
+    # A word that begins with a dash would be an option.
+    return service.lstrip("-"), name.lstrip("-")
+
+
+def _output(reference: SecretReference, words: list[str]) -> str:
     try:
         done = subprocess.run(
-            _words(reference.target), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             timeout=_COMMAND_TIMEOUT_S, check=False, text=True, encoding="utf-8",
         )  # fmt: skip
     except OSError as error:

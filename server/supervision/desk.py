@@ -53,6 +53,8 @@ TAIL_CHARACTERS = 4096
 DIALOG_AFTER_MS = 10_000
 """A CLI that is not at its prompt after so long may stand at a question."""
 SCREEN_BYTES = 32 * 1024
+SIGN_IN_EVERY_S = 30.0
+"""So long at most an agent goes on with a sign-in that another one has renewed."""
 _LIFE = TypeAdapter(Lifecycle)
 
 
@@ -89,6 +91,7 @@ class AgentDesk:
         self._settled = asyncio.Event()
         self._break_off = asyncio.Event()
         """Ends a set-up command that runs before the agent starts."""
+        self._shared_at = 0.0
         self._bridges: dict[str, int] = {}
         self._bridge_missing_since: float | None = None
         self.sight = Sight(agent, kind, dispatch, self)
@@ -446,6 +449,8 @@ class AgentDesk:
     async def _look(self) -> None:
         """Look whether the agent is ready, and what it is doing."""
         await self._watch_memory()
+        if time.monotonic() - self._shared_at >= SIGN_IN_EVERY_S:
+            await self._share_sign_in()
         seen = await self._observe()
         if self._run is not None:
             # Of a kind that tells nothing of itself all time counts.
@@ -484,10 +489,21 @@ class AgentDesk:
             logger.warning("agent %s takes %d MiB of memory, its limit is %d MiB", self.name, taken >> 20, most >> 20)
             await attachment.kill_tree(because="oom")
 
+    async def _share_sign_in(self) -> None:
+        """Give and take what was renewed of the sign-in that the agent shares."""
+        self._shared_at = time.monotonic()
+        if self._run is None:
+            return
+        try:
+            await asyncio.to_thread(self.kind.share_sign_in, self._run)
+        except OSError as failure:
+            logger.warning("the sign-in of agent %s could not be shared: %s", self.name, failure)
+
     async def _count_the_rest(self) -> None:
         """Count what a run that has ended wrote down last."""
         if self._run is None:
             return
+        await self._share_sign_in()
         try:
             await self.meter.count(self._run)
         except Exception:

@@ -23,7 +23,7 @@ async def test_a_rotated_token_replaces_the_old_one_at_once(office: OfficeUnderT
 
 async def test_a_token_with_one_wrong_letter_is_none(office: OfficeUnderTest) -> None:
     token = (await office.chairman.post("/api/tokens", {"name": "ci", "kind": "bot"}))["token"]
-    for place in range(len("bp_test_"), len(token), 5):
+    for place in range(len(token)):
         wrong = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         assert (await office.chairman.as_member(wrong).ask("GET", "/api/me"))[0] == 401
 

@@ -10,6 +10,7 @@ import pytest
 
 from server.config import Provider, SecretReference
 from server.supervision.kinds.claude.adapter import Claude
+from server.supervision.kinds.files import read_json
 from server.supervision.kinds.kind import CannotLaunch, Launch, Run
 from tests.kinds.conftest import TOKEN, MakeRun
 
@@ -204,17 +205,17 @@ def test_the_socket_for_pushes_lies_in_a_folder_of_the_owner(make_run: MakeRun) 
 def test_a_persons_sign_in_is_shared_and_a_newer_one_of_the_agent_is_kept(make_run: MakeRun, tmp_path: Path) -> None:
     source = tmp_path / ".claude" / ".credentials.json"
     source.parent.mkdir()
-    source.write_text("persons")
+    source.write_text('{"claudeAiOauth": {"accessToken": "persons"}}')
     run = make_run()
     copy = run.folder / "claude" / ".credentials.json"
 
     Claude().prepare(run)
-    shared = (copy.read_text(), stat.S_IMODE(copy.stat().st_mode))
-    copy.write_text("refreshed by the agent")
+    shared = (read_json(copy), stat.S_IMODE(copy.stat().st_mode))
+    copy.write_text('{"claudeAiOauth": {"accessToken": "refreshed by the agent"}}')
     Claude().prepare(run)
 
-    assert shared == ("persons", 0o600)
-    assert copy.read_text() == "refreshed by the agent"
+    assert shared == ({"claudeAiOauth": {"accessToken": "persons"}}, 0o600)
+    assert read_json(copy) == {"claudeAiOauth": {"accessToken": "refreshed by the agent"}}
 
 
 def test_with_a_key_no_sign_in_is_shared(make_run: MakeRun, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,10 @@ def repo(tmp_path: Path) -> Path:
 async def in_state(office: OfficeUnderTest, name: str, state: str) -> dict[str, Any] | None:
     found: dict[str, Any] = await office.chairman.get(f"/api/agents/{name}")
     return found if found["state"] == state else None
+
+
+def mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()
 
 
 async def attempts_of(tmp_path: Path, repo: Path, isolation: Isolation) -> dict[str, str]:
@@ -76,6 +81,18 @@ async def test_without_a_sandbox_an_agent_is_not_kept_from_what_its_user_may_do(
 
     succeeded = {name for name, failure in tried.items() if not failure}
     assert {"token of another", "database", "operator's token", "own holder", "home of the person"} <= succeeded
+    assert str(tmp_path) not in mounts(), "what it mounts is seen by itself alone"
+
+
+def test_the_intruder_does_nothing_where_it_could_touch_the_machine(tmp_path: Path) -> None:
+    """It is run by root, and its attempts succeed without a sandbox."""
+    (tmp_path / "go").write_text("1")
+    words = [sys.executable, str(INTRUDER), "/usr/data", "/usr", "/usr", str(os.getpid())]
+
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=10, check=False)
+
+    assert "is not a temporary folder" in done.stderr
+    assert not (tmp_path / "attempts").exists()
 
 
 async def test_a_sandboxed_program_has_the_time_to_end_by_itself_at_a_polite_stop(tmp_path: Path) -> None:

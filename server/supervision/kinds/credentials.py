@@ -1,7 +1,5 @@
-"""What lets a CLI use its model service: a key by reference, or a copy of a person's own sign-in."""
+"""What lets a CLI use its model service: a key by reference, or the folder of a person's own sign-in."""
 
-import os
-import shutil
 from pathlib import Path
 
 from server.config import AgentConfig, SecretUnavailable, resolve_secret
@@ -32,20 +30,6 @@ def sign_in_folder(agent: AgentConfig, default: str) -> Path:
     """Return the folder with the sign-in that an agent shares."""
     provider = agent.provider
     return provider.config_dir if provider and provider.config_dir else Path(default).expanduser()
-
-
-def share_file(source: Path, copy: Path) -> bool:
-    """Copy a sign-in into an agent's folder unless the agent's is newer; tell whether the agent has one now."""
-    if not source.is_file() or (copy.is_file() and copy.stat().st_mtime >= source.stat().st_mtime):
-        return copy.is_file()
-    new = copy.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-        opened.write(source.read_bytes())
-    shutil.copystat(source, new)
-    new.chmod(0o600)
-    new.replace(copy)
-    return True
 
 
 def billing_of(agent: AgentConfig, *keys: str) -> str:

@@ -21,6 +21,13 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def make_inner_folder(folder: Path) -> Path:
+    """Make a folder within one that an agent can write to. Raises PermissionError if it put a link in its place."""
+    if folder.is_symlink():
+        raise PermissionError(f"{folder} is a link, which could lead our files elsewhere: remove it")
+    return make_folder(folder)
+
+
 def write_private(file: Path, text: str) -> None:
     """Replace a file's whole content at once. A link in its place is replaced, not followed."""
     new = file.with_name(f".{file.name}.{secrets.token_hex(6)}")

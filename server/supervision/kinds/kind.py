@@ -244,6 +244,9 @@ class Kind(Protocol):
     def billing(self, agent: AgentConfig) -> str:
         """Say who pays for its requests: api, plan or unknown."""
 
+    def share_sign_in(self, run: Run) -> None:
+        """Let a running agent and the person whose sign-in it shares have whichever was renewed last."""
+
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         """Read what the CLI wrote down of its use since `marks`, which earlier readings gave."""
 

@@ -27,6 +27,9 @@ class Silent:
     def billing(self, agent: AgentConfig) -> str:
         return "unknown"
 
+    def share_sign_in(self, run: Run) -> None:
+        return None
+
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return UsageReading()
 

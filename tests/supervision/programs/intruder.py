@@ -1,4 +1,9 @@
-"""Tries what an agent could try against another one and the server, writes down what succeeded, and stays."""
+"""Tries what an agent could try against another one and the server, writes down what succeeded, and stays.
+
+Nothing it does may harm the machine if it succeeds, for root runs it too, and also where the sandbox is missing or
+broken: files are those of one temporary folder, a process is only asked whether it could be reached, and what is
+mounted is in a namespace that ends with the process that made it.
+"""
 
 import ctypes
 import json
@@ -10,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PTRACE_SEIZE = 0x4206
-_PTRACE_DETACH = 17
+_CLONE_NEWNS = 0x00020000
+_MS_REC_PRIVATE = 0x4000 | 0x40000
 
 
 def main() -> None:
     data, repo, home, server = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    refuse_other_ground(data.parent, data, repo, home, Path.cwd())
     other = wait_for_number(Path("go"))
     own, theirs = data / "agents" / "ada", data / "agents" / "bo"
     attempts: dict[str, Callable[[], object]] = {
@@ -69,21 +76,40 @@ def connect(path: Path) -> None:
         client.connect(os.path.relpath(path))
 
 
+def refuse_other_ground(ground: Path, *paths: Path) -> None:
+    """End unless everything that is written to lies in the one folder that the test made for it."""
+    if len(ground.parts) < 4 or not all(path.is_relative_to(ground) for path in paths):
+        sys.exit(f"{ground} is not a temporary folder with everything in it")
+
+
 def trace(pid: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.ptrace(_PTRACE_SEIZE, pid, None, None) != 0:
-        raise OSError(ctypes.get_errno(), "ptrace")
-    libc.ptrace(_PTRACE_DETACH, pid, None, None)
+    """Attach to a process; the end of the child that does it lets the process go, before a signal could stop it."""
+    in_child(lambda libc: libc.ptrace(_PTRACE_SEIZE, pid, None, None))
 
 
 def mount() -> None:
-    """Mount something over a folder of one's own, and take it away at once: without a sandbox this may succeed."""
+    """Mount something over a folder of one's own, in a namespace of mounts that no other process sees."""
+    point = os.fsencode(Path("mount-point").resolve())
+    Path("mount-point").mkdir(exist_ok=True)
+    in_child(
+        lambda libc: libc.unshare(_CLONE_NEWNS),
+        lambda libc: libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None),
+        lambda libc: libc.mount(b"none", point, b"tmpfs", 0, None),
+    )
+
+
+def in_child(*steps: Callable[[ctypes.CDLL], int]) -> None:
+    """Take steps in a process that ends at once, and at the first that is refused, before the next is taken."""
     libc = ctypes.CDLL(None, use_errno=True)
-    point = Path("mount-point").resolve()
-    point.mkdir(exist_ok=True)
-    if libc.mount(b"none", bytes(point), b"tmpfs", 0, None) != 0:
-        raise OSError(ctypes.get_errno(), "mount")
-    libc.umount2(bytes(point), 2)
+    child = os.fork()
+    if child == 0:
+        for step in steps:
+            if step(libc) != 0:
+                os._exit(ctypes.get_errno() or 1)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code != 0:
+        raise OSError(code, os.strerror(code))
 
 
 main()

@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from server.config import AgentConfig
-from server.supervision.kinds.credentials import NO_KEY, provider_secret, share_file, sign_in_folder
+from server.supervision.kinds.ambient import ambient
+from server.supervision.kinds.credentials import NO_KEY, provider_secret, sign_in_folder
+from server.supervision.kinds.sign_in import SignIn
+
+_CLOUDS = ("bedrock", "vertex")
+
+
+def account_files(agent: AgentConfig) -> tuple[Path, ...]:
+    """Return the files beside its own that the agent reads to reach its model."""
+    return ambient(agent.provider.auth).files if agent.provider and agent.provider.auth in _CLOUDS else ()
 
 
 def account_environment(agent: AgentConfig) -> dict[str, str]:
@@ -11,6 +20,10 @@ def account_environment(agent: AgentConfig) -> dict[str, str]:
     provider = agent.provider
     if provider is None:
         return {}
+    if provider.auth in _CLOUDS:
+        service = provider.auth.upper()
+        address = {f"ANTHROPIC_{service}_BASE_URL": provider.base_url} if provider.base_url else {}
+        return {**ambient(provider.auth).environment, f"CLAUDE_CODE_USE_{service}": "1", **address}
     environment = {"ANTHROPIC_BASE_URL": provider.base_url} if provider.base_url else {}
     secret = provider_secret(agent)
     match provider.auth:
@@ -25,16 +38,16 @@ def account_environment(agent: AgentConfig) -> dict[str, str]:
     return environment
 
 
-def share_sign_in(agent: AgentConfig, configuration: Path) -> None:
-    """Copy the sign-in of a person's own Claude Code into the agent's folder, unless the agent's is newer.
+def sign_in_of(agent: AgentConfig, configuration: Path) -> SignIn | None:
+    """Return the sign-in of a person's own Claude Code that the agent shares, or None.
 
     Only where neither a key nor a token decides otherwise. Where the system keeps the sign-in elsewhere, as in the
-    keychain of macOS, there is nothing to copy: the agent asks for `/login` in its terminal.
+    keychain of macOS, there is nothing to share: the agent asks for `/login` in its terminal.
     """
     provider = agent.provider
     if provider is not None and (provider.auth != "oauth" or provider.secret is not None):
-        return
+        return None
     if {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"} & {*agent.environment, *agent.environment_secrets}:
-        return
+        return None
     name = ".credentials.json"
-    share_file(sign_in_folder(agent, "~/.claude") / name, configuration / name)
+    return SignIn(sign_in_folder(agent, "~/.claude") / name, configuration / name, "expiresAt", "claudeAiOauth")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.config import AgentConfig
 from server.supervision.kinds.claude import records, usage
-from server.supervision.kinds.claude.account import account_environment, share_sign_in
+from server.supervision.kinds.claude.account import account_environment, account_files, sign_in_of
 from server.supervision.kinds.claude.dialogs import dialog_on
 from server.supervision.kinds.claude.hooks import meaning_of
 from server.supervision.kinds.claude.permissions import answer_of
@@ -26,6 +26,7 @@ from server.supervision.kinds.kind import (
     UsageReading,
 )
 from server.supervision.kinds.mcp_config import write_mcp_config
+from server.supervision.kinds.sign_in import share_sign_in
 from server.supervision.kinds.typing_in import typed_lines
 
 _PERMISSION_MODES = {"ask": "manual", "plan": "plan", "accept_edits": "acceptEdits", "auto": "bypassPermissions"}
@@ -80,7 +81,7 @@ class Claude:
         mode = _PERMISSION_MODES[agent.permission_mode]
         if mode == "bypassPermissions" and os.geteuid() == 0:
             environment["IS_SANDBOX"] = "1"  # as root it refuses this mode elsewhere
-        share_sign_in(agent, configuration)
+        share_sign_in(sign_in_of(agent, configuration))
         seed_state(configuration, workdir, environment.get("ANTHROPIC_API_KEY"))
         usage.forget_status(configuration)  # it is of the process before
         hooks = f"{run.server_url}/api/agents/{agent.name}/hooks"
@@ -106,7 +107,7 @@ class Claude:
             *(("--effort", agent.effort) if agent.effort else ()),
             *(conversation, run.session_id),
         ]
-        return Launch(tuple(argv), environment, workdir, messaging_socket=socket)
+        return Launch(tuple(argv), environment, workdir, messaging_socket=socket, reads=account_files(agent))
 
     def has_session(self, run: Run) -> bool:
         return records.has_conversation(run.folder / "claude", run.session_id)
@@ -116,6 +117,9 @@ class Claude:
 
     def billing(self, agent: AgentConfig) -> str:
         return billing_of(agent, "ANTHROPIC_API_KEY")
+
+    def share_sign_in(self, run: Run) -> None:
+        share_sign_in(sign_in_of(run.agent, run.folder / "claude"))
 
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return usage.read_usage(run.folder / "claude", marks)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from server.config import AgentConfig
-from server.supervision.kinds.credentials import provider_secret, share_file, sign_in_folder
+from server.supervision.kinds.credentials import provider_secret, sign_in_folder
 from server.supervision.kinds.kind import CannotLaunch
+from server.supervision.kinds.sign_in import SignIn, share_sign_in
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -33,6 +34,8 @@ def account_of(agent: AgentConfig, configuration: Path) -> Account:
     """
     provider = agent.provider
     secret = provider_secret(agent)
+    if provider is not None and provider.auth in ("bedrock", "vertex"):
+        raise CannotLaunch(f"Codex cannot use {provider.auth}: give {agent.name} another provider.")
     if provider is not None and provider.auth == "api_key" and secret is not None:
         return _service(provider.base_url, {KEY_VARIABLE: secret})
     if provider is not None and provider.auth == "none" and provider.base_url:
@@ -41,9 +44,20 @@ def account_of(agent: AgentConfig, configuration: Path) -> Account:
         raise CannotLaunch("Codex takes no token of a sign-in: give its provider config_dir, or auth: api_key.")
     if KEY_VARIABLE in {*agent.environment, *agent.environment_secrets}:
         return _service(provider.base_url if provider else None, {})
-    if not share_file(sign_in_folder(agent, "~/.codex") / SIGN_IN_FILE, configuration / SIGN_IN_FILE):
+    if not share_sign_in(sign_in_of(agent, configuration)):
         raise CannotLaunch(_NOT_SIGNED_IN.format(agent=agent.name))
     return Account()
+
+
+def sign_in_of(agent: AgentConfig, configuration: Path) -> SignIn | None:
+    """Return the sign-in of a person's own Codex that the agent shares, or None."""
+    provider = agent.provider
+    if provider is not None and (provider.auth == "api_key" or (provider.auth == "none" and provider.base_url)):
+        return None
+    if KEY_VARIABLE in {*agent.environment, *agent.environment_secrets}:
+        return None
+    source = sign_in_folder(agent, "~/.codex") / SIGN_IN_FILE
+    return SignIn(source, configuration / SIGN_IN_FILE, "last_refresh")
 
 
 def _service(base_url: str | None, environment: Mapping[str, str] | None) -> Account:

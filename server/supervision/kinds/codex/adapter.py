@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.config import AgentConfig
 from server.supervision.kinds.codex import records, usage
-from server.supervision.kinds.codex.account import account_of
+from server.supervision.kinds.codex.account import account_of, sign_in_of
 from server.supervision.kinds.codex.hooks import meaning_of
 from server.supervision.kinds.codex.seed import seed
 from server.supervision.kinds.credentials import billing_of
@@ -29,6 +29,7 @@ from server.supervision.kinds.kind import (
     UsageReading,
 )
 from server.supervision.kinds.mcp_config import bridge_server, hook_words
+from server.supervision.kinds.sign_in import share_sign_in
 from server.supervision.kinds.typing_in import typed_lines
 
 _INSTRUCTIONS = "AGENTS.md"
@@ -102,6 +103,9 @@ class Codex:
     def billing(self, agent: AgentConfig) -> str:
         return billing_of(agent, "OPENAI_API_KEY")
 
+    def share_sign_in(self, run: Run) -> None:
+        share_sign_in(sign_in_of(run.agent, _configuration(run)))
+
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return usage.read_usage(_configuration(run), marks)
 
@@ -123,7 +127,8 @@ class Codex:
     def queue(self, run: Run, text: str) -> bool:
         conversation = records.find_conversation(_configuration(run), run.session_id)
         program = _program(run.agent)
-        if conversation is None or program is None:
+        if conversation is None or program is None or run.agent.isolation.mode != "none":
+            # It would run outside of the sandbox, with a configuration that the agent can change.
             return False
         command = [program, "queue", "--thread", conversation, "--message", text]
         try:

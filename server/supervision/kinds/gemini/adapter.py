@@ -11,9 +11,9 @@ from server.supervision.kinds.environment import (
     refuse_project_settings,
     working_directory,
 )
-from server.supervision.kinds.files import make_folder, write_private
+from server.supervision.kinds.files import make_inner_folder, write_private
 from server.supervision.kinds.gemini import records, usage
-from server.supervision.kinds.gemini.account import account_of
+from server.supervision.kinds.gemini.account import account_of, sign_in_of
 from server.supervision.kinds.gemini.hooks import meaning_of
 from server.supervision.kinds.gemini.seed import seed
 from server.supervision.kinds.instructions import compose_instructions
@@ -28,6 +28,7 @@ from server.supervision.kinds.kind import (
     UsageReading,
 )
 from server.supervision.kinds.mcp_config import bridge_server, hook_words
+from server.supervision.kinds.sign_in import share_sign_in
 from server.supervision.kinds.typing_in import pasted_lines
 
 _PERMISSION_MODES = {"ask": "default", "plan": "plan", "accept_edits": "auto_edit", "auto": "yolo"}
@@ -82,7 +83,7 @@ class Gemini:
             *(conversation, run.session_id),
         ]
         environment = {**agent_environment(run), **_FIXED, **account.environment, "GEMINI_DEBUG_LOG_FILE": str(log)}
-        return Launch(tuple(argv), environment, workdir)
+        return Launch(tuple(argv), environment, workdir, reads=account.files)
 
     def has_session(self, run: Run) -> bool:
         return records.has_conversation(_configuration(run), run.session_id)
@@ -96,6 +97,9 @@ class Gemini:
 
     def billing(self, agent: AgentConfig) -> str:
         return billing_of(agent, "GEMINI_API_KEY")
+
+    def share_sign_in(self, run: Run) -> None:
+        share_sign_in(sign_in_of(run.agent, _configuration(run)))
 
     def read_usage(self, run: Run, marks: Mapping[str, int]) -> UsageReading:
         return usage.read_usage(_configuration(run), marks)
@@ -121,7 +125,7 @@ class Gemini:
 
 def _configuration(run: Run) -> Path:
     """Return its folder: the one in the agent's home, for only the whole home can be put elsewhere."""
-    return make_folder(run.home / ".gemini")
+    return make_inner_folder(run.home / ".gemini")
 
 
 def _program(agent: AgentConfig) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from server.supervision.kinds.files import merged, read_json, write_private, write_private_json
+from server.supervision.kinds.files import make_inner_folder, merged, read_json, write_private, write_private_json
 from server.supervision.kinds.gemini.hooks import REPORTED_EVENTS
 from server.supervision.kinds.mcp_config import SERVER_NAME
 
@@ -41,6 +41,5 @@ def seed(configuration: Path, *, auth_type: str, server: Mapping[str, Any], hook
         "hooks": {event: [{"hooks": [handler]}] for event in REPORTED_EVENTS},
     }
     write_private_json(file, merged(merged(read_json(file), _QUIET), ours))
-    policies = configuration / "policies"
-    policies.mkdir(mode=0o700, exist_ok=True)
+    policies = make_inner_folder(configuration / "policies")
     write_private(policies / "bullpen.toml", _POLICY)
