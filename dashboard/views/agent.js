@@ -29,6 +29,7 @@ export function AgentView({ name }) {
         <dt>team tools</dt><dd>${agent.connected ? "connected" : "not connected"}</dd>
         <dt>started</dt><dd>${agent.started_at ? html`<${Age} at=${agent.started_at} /> ago, run ${agent.generation}` : "–"}</dd>
         <dt>restarts</dt><dd>${agent.restarts}${agent.next_start_at ? `, next start ${new Date(agent.next_start_at).toLocaleTimeString()}` : ""}</dd>
+        <dt>isolation</dt><dd>${ISOLATION[agent.isolation] ?? agent.isolation}</dd>
         <dt>wanted</dt><dd>${agent.wanted}</dd>${agent.command && html`<dt>command</dt><dd class="mono">${agent.command}</dd>`}</dl></div></section>
       <${Use} agent=${agent} />
       <section class="tile" aria-label="Last ends"><header><h2>Last ends</h2></header>
@@ -36,6 +37,10 @@ export function AgentView({ name }) {
     </div></div></main></div>`;
 }
 
+const ISOLATION = /** @type {Record<string, string>} */ ({
+  none: "none: it shares your account, with your files and other agents",
+  bwrap: "sandboxed: its own folders, its work folder and the network",
+});
 const BOUNDS = /** @type {Record<string, string>} */ ({ memory: "memory", cpu: "processors", pids: "processes", open_files: "open files" });
 const MEANS = /** @type {Record<string, string>} */ ({ cgroup: "by a control group", rlimit: "by a limit of processes", watch: "watched", none: "not in force" });
 

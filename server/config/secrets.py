@@ -93,7 +93,7 @@ def _keyring_program(reference: SecretReference) -> str:
 def _parts_of_keyring(target: str) -> tuple[str, str]:
     service, _, name = target.rpartition("/")
     # A word that begins with a dash would be an option.
-    return service.lstrip("-"), name.lstrip("-")
+    return "" if service.startswith("-") else service, "" if name.startswith("-") else name
 
 
 def _output(reference: SecretReference, words: list[str]) -> str:

@@ -8,7 +8,9 @@ import server
 from server.cli.client import Client
 from server.cli.init import STARTERS
 from server.config import Settings, load_config
+from server.supervision.workplace import provide
 from tests.command.conftest import Desk
+from tests.supervision.test_workplaces import git
 
 
 def test_version_is_printed_alone(desk: Desk) -> None:
@@ -116,6 +118,28 @@ def test_doctor_names_a_secret_that_cannot_be_read_and_a_folder_that_is_not_ther
     assert done.returncode == 3
     assert "env:NOT_SET is empty or not set" in done.stdout
     assert "mkdir -p" in done.stdout
+
+
+def test_doctor_says_which_agents_share_the_account_and_names_worktrees_that_nobody_uses(desk: Desk) -> None:
+    repo = desk.folder / "shop"
+    repo.mkdir()
+    git(repo, "init", "-q", "-b", "main")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "first")
+    worktree = "{ mode: worktree, repo: shop, path: places/ada }"
+    file = desk.folder / "agents.yaml"
+    file.write_text(f"agents: {{ ada: {{ kind: custom, command: [cat], workdir: {worktree} }} }}\n", encoding="utf-8")
+    config = load_config(Settings(config=file, data=desk.teams / "default"))
+    provide(config.agents[0], config.data / "agents/ada")
+    (desk.folder / "places/ada/draft").write_text("x", encoding="utf-8")
+    used = desk.bullpen("doctor").stdout
+    file.write_text("agents: { ada: { kind: custom, command: [cat] } }\n", encoding="utf-8")
+    left = desk.bullpen("doctor").stdout
+
+    assert "shares your account" in used
+    assert "not used any more" not in used
+    assert "not used any more, with 1 uncommitted changes" in left
+    assert f"git -C {repo} worktree remove" in left
+    assert (desk.folder / "places/ada/draft").exists()
 
 
 def test_doctor_names_a_mistake_in_the_team_file_with_its_place(desk: Desk) -> None:

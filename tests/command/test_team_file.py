@@ -24,6 +24,7 @@ from server.config import (
     locate,
     resolve_secret,
 )
+from server.config.secrets import parse_secret
 from templates import ROLES
 
 
@@ -170,6 +171,22 @@ def test_secrets_come_from_files_and_commands_too(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(" abc \n", encoding="utf-8")
     assert resolve_secret(SecretReference("file", str(tmp_path / "key"))) == "abc"
     assert resolve_secret(SecretReference("cmd", "printf 'x y'")) == "x y"
+
+
+def test_a_secret_comes_from_a_keyring_by_its_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    reference = parse_secret("keyring:bullpen/openrouter", tmp_path)
+    with pytest.raises(SecretUnavailable, match="needs the command keyring"):
+        resolve_secret(reference)
+
+    program = tmp_path / "keyring"
+    program.write_text('#!/bin/sh\necho "$1 of $2, $3"\n')
+    program.chmod(0o700)
+
+    assert resolve_secret(reference) == "get of bullpen, openrouter"
+    for wrong in ("keyring:bullpen", "keyring:--del/x", "keyring:x/-y"):
+        with pytest.raises(ValueError, match="a service and a name"):
+            parse_secret(wrong, tmp_path)
 
 
 @pytest.mark.parametrize(
