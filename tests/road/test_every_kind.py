@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from server.config import AgentConfig, Provider, SecretReference
+from server.config import AgentConfig, Isolation, Provider, SecretReference
 from server.supervision.kinds.catalogue import KINDS
 from tests.conftest import open_office, until
 from tests.peers.agent_clis import require_cli
 from tests.peers.model_api import API_KEY, ModelApi
+from tests.peers.sandbox import require_sandbox
 from tests.peers.team_script import APIS, MODELS, answers, base_url, fetches
 from tests.road.conftest import CLI_PATIENCE_S, Office
 
@@ -52,11 +53,11 @@ class Played:
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     monkeypatch.setenv("SCRIPTED_KEY", API_KEY)
 
     @asynccontextmanager
-    async def playing(kind: str) -> AsyncIterator[Played]:
+    async def playing(kind: str, isolation: str = "none") -> AsyncIterator[Played]:
         if kind not in APIS:
             async with _opened(_plain_agent(kind, tmp_path), None) as played:
                 yield played
@@ -66,6 +67,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any
             agent = AgentConfig(
                 NAME, kind, "member", "developer", tmp_path / "work",
                 command=(require_cli(kind),), provider=provider, model=MODELS[kind], environment=_AT_ONCE.get(kind, {}),
+                isolation=Isolation(isolation),
             )  # fmt: skip
             async with _opened(agent, api) as played:
                 yield played
@@ -124,6 +126,27 @@ async def test_an_agent_of_every_kind_hears_answers_survives_a_kill_and_leaves_n
         stopped = await road.wait_until_agent(NAME, state="stopped")
         assert stopped["last_exit"]["reason"] == "asked"
         assert played.processes() == {}
+
+
+@pytest.mark.parametrize("kind", ["codex", "gemini"])
+async def test_one_in_a_sandbox_hears_answers_and_leaves_nothing(play: Callable[..., Any], kind: str) -> None:
+    """Claude Code: test_claude_sandboxed.py."""
+    require_sandbox()
+    async with play(kind, "bwrap") as played:
+        road, api = played.office, played.api
+        answers(api, kind, FIRST, "Noted.")
+        fetches(api, kind)
+        found = await road.wait_until_agent(NAME, state="ready", connected=True)
+        assert found["isolation"] == "bwrap"
+
+        heard = await road.say("general", f"@{NAME} {FIRST}")
+        await road.wait_until_said("general", NAME, 1)
+        await road.wait_until_receipt(heard, "handled")
+        await road.wait_until_agent(NAME, activity="idle")
+
+        await road.office.chairman.post(f"/api/agents/{NAME}/stop")
+        await road.wait_until_agent(NAME, state="stopped")
+        await until(lambda: not played.processes(), CLI_PATIENCE_S)
 
 
 async def _ended(road: Office, before: dict[str, Any]) -> bool:
