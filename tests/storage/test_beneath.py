@@ -102,13 +102,12 @@ def test_a_folder_that_is_swapped_for_a_link_meanwhile_gives_nothing_from_outsid
     found = {b"inside": 0, None: 0}
     with _swapping(folder) as swaps:
         until_s = time.monotonic() + 60
-        for _ in range(OPENS):
+        while sum(found.values()) < OPENS or not found[b"inside"]:
             read = _read(folder, "deep/secret", kernel=kernel)
             assert read != SECRET
             found[read] += 1
             assert time.monotonic() < until_s
     assert swaps[0] > 0
-    assert found[b"inside"] > 0
 
 
 def test_a_folder_is_made_beneath_and_never_through_a_link(folder: Path) -> None:

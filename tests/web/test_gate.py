@@ -13,6 +13,8 @@ from server.features.catalogue import FEATURES
 from tests.conftest import OfficeUnderTest, open_office
 
 OPEN = {"/healthz", "/readyz", "/api/health", "/api/openapi.json", "/api/session", "/api/register"}
+BY_LINK = {"/api/decisions", "/api/decisions/look"}
+"""Their credential is the code of a link, in the body; without one they refuse the body."""
 STATIC = re.compile(r"^/(assets/.*|c/.*|dm/.*|agents.*|tasks.*|m)?$")
 
 
@@ -30,12 +32,16 @@ async def _routes(office: OfficeUnderTest) -> list[tuple[str, str]]:
 async def test_no_route_answers_without_credentials_but_the_open_ones(office: OfficeUnderTest) -> None:
     anybody = office.chairman.as_member(None)
     for method, path in await _routes(office):
-        if path in OPEN:
+        if path in OPEN | BY_LINK:
             continue
         filled = re.sub(r"\{\w+\}", "x", path)
         status, answer = await anybody.ask(method, filled, {} if method == "POST" else None)
         assert status == 401, (method, path, status, answer)
         assert answer["error"]["code"] == "not_signed_in"
+    for path in BY_LINK:
+        status, answer = await anybody.ask("POST", path, {"code": "x" * 40, "decision": "approve"})
+        assert status in (400, 401), (path, status, answer)
+        assert "approval" not in answer
 
 
 async def test_every_route_of_the_router_is_known_and_takes_a_permission(office: OfficeUnderTest) -> None:
@@ -45,6 +51,8 @@ async def test_every_route_of_the_router_is_known_and_takes_a_permission(office:
     assert {operation.name for operation in Registry(FEATURES) if operation.allow is ANYBODY} == {
         "register",
         "open_session",
+        "look_at_decision",
+        "decide_by_link",
     }
 
 
