@@ -103,7 +103,7 @@ async def test_a_burst_of_45_that_are_owed_all_reach_the_model(open_road: OpenRo
 async def test_what_the_clis_own_socket_does_not_take_is_typed_at_its_idle_prompt(open_road: OpenRoad) -> None:
     async with open_road("ada") as road:
         road.api.when(use_tool("mcp__team__check_in"), contains="Read with the tool check_in", times=1)
-        socket = socket_path(road.office.config.data / "agents" / "ada" / "run", "claude.sock")
+        socket = socket_path(road.office.config.data / "agents" / "ada" / "push", "claude.sock")
         await until(socket.exists, CLI_PATIENCE_S)
         socket.unlink()
 
