@@ -43,6 +43,7 @@ class Sight:
     def begin(self, known: Agent | None = None) -> None:
         """Begin anew with a run; of one that is found running, take over what its CLI does not tell again."""
         self._judgement = Judgement() if known is None else _remembered(known)
+        self._published, self._connected = None, False  # the record forgot the bridge with the run before
 
     async def hear(self, activity: Activity, children: int = 0) -> None:
         """Take what a hook or a call of a tool tells."""
