@@ -48,7 +48,7 @@ async def _rounds(folder: Path, program: str, rounds: int) -> tuple[Sequence[flo
         agent = AgentConfig(NAME, "claude", "member", "", folder / "work", provider=provider, command=(program,))
         async with open_office(folder / "data", agents=[agent], port=free_port()) as office:
             await until(lambda: _is_idle(office), _STARTS_WITHIN_S)
-            door = socket_path(folder / "data" / "agents" / NAME / "run", "claude.sock")
+            door = socket_path(folder / "data" / "agents" / NAME / "push", "claude.sock")
             ours, bare = [], []
             for number in range(rounds + 1):
                 ours.append(await _by_message(office, model, f"message-{number}"))
